@@ -1,0 +1,83 @@
+//! What a master can ask a worker to do.
+//!
+//! Paths are as the step gave them: relative to the builder's directory on the worker, or absolute.
+//! The encoder of a transport resolves them where that transport wants absolute paths.
+
+/// One command for a worker. The names are those of Buildbot's worker commands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Shell(Shell),
+    MakeDirectory { dir: String },
+    RemoveDirectory { dirs: Vec<String>, limits: Limits },
+    CopyDirectory { from: String, to: String, limits: Limits },
+    Stat { file: String },
+    Glob { path: String },
+    ListDirectory { dir: String },
+    RemoveFile { path: String },
+}
+
+/// Run a program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shell {
+    /// Created when missing.
+    pub workdir: String,
+    pub command: CommandLine,
+    /// `None` removes the variable.
+    pub env: Vec<(String, Option<EnvValue>)>,
+    pub want_stdout: bool,
+    pub want_stderr: bool,
+    pub limits: Limits,
+    /// Kill after this many lines of output.
+    pub max_lines: Option<u64>,
+    /// Seconds between SIGTERM and `interrupt_signal`; `None` skips SIGTERM.
+    pub sigterm_time: Option<f64>,
+    /// Signal name without `SIG`; the stock default is `KILL`.
+    pub interrupt_signal: Option<String>,
+    pub initial_stdin: Option<String>,
+    /// Log name → file to follow.
+    pub logfiles: Vec<(String, LogFile)>,
+    pub use_pty: bool,
+}
+
+/// Options that every command running a program shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Seconds without any output before the command is killed.
+    pub timeout: Option<f64>,
+    /// Seconds in total before the command is killed.
+    pub max_time: Option<f64>,
+    /// Print the whole environment into the log.
+    pub log_environ: bool,
+}
+
+/// A string goes through the shell, a list is executed directly.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommandLine {
+    Text(String),
+    Args(Vec<Arg>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arg {
+    Plain(String),
+    /// Executed as `real`, shown as `shown`: keeps secrets out of headers.
+    Obfuscated {
+        real: String,
+        shown: String,
+    },
+}
+
+/// A list is joined with the worker's path separator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EnvValue {
+    Text(String),
+    Paths(Vec<String>),
+}
+
+/// A file whose growth is sent as a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogFile {
+    pub filename: String,
+    /// Begin at the file's end as it is when the command starts.
+    pub follow: bool,
+}

@@ -1,0 +1,1 @@
+//! MessagePack over WebSocket: `msgpack_experimental_v7`.

@@ -1,0 +1,1 @@
+//! Shells around `flow`, in the order of the flow.

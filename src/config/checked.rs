@@ -1,0 +1,236 @@
+//! The checked configuration: typed, complete, ready to run.
+//!
+//! Field names follow Buildbot's option names in Rust's spelling; the manual of Buildbot 4.3
+//! documents each of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::flow::change_filter::{ChangeFilter, FileFilter};
+use crate::model::Properties;
+use crate::steps::StepPlan;
+
+/// Everything a master runs by.
+#[derive(Debug, Clone)]
+pub struct MasterConfig {
+    pub title: String,
+    pub title_url: String,
+    /// Ends in `/`.
+    pub buildbot_url: String,
+    /// Resolved against the base directory: `sqlite:///…`.
+    pub db_url: String,
+    pub protocols: Protocols,
+    pub www: Option<Www>,
+    pub workers: Vec<WorkerConfig>,
+    pub change_sources: Vec<GitPollerConfig>,
+    pub schedulers: Vec<SchedulerConfig>,
+    pub builders: Vec<Arc<BuilderConfig>>,
+    /// Properties of every build.
+    pub properties: Properties,
+    /// Default for builders; true as in stock.
+    pub collapse_requests: bool,
+    pub logs: LogSettings,
+}
+
+/// Where workers connect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Protocols {
+    /// Listeners of MessagePack over WebSocket.
+    pub msgpack: Vec<Listen>,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Listen {
+    /// `None` is every interface.
+    pub interface: Option<String>,
+    /// 0 lets the system choose.
+    pub port: u16,
+}
+
+/// The web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Www {
+    pub listen: Listen,
+    /// Shell patterns for the `Origin` header; empty means the origin of `buildbotURL`.
+    pub allowed_origins: Vec<String>,
+}
+
+/// How logs are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `logCompressionMethod`: `raw`, `gz`, `bz2`, `lz4`, `zstd`, `br`. Default `zstd`.
+    pub compression: String,
+    /// `logMaxSize` in bytes; what exceeds it is dropped with a note.
+    pub max_size: Option<u64>,
+    /// `logMaxTailSize` in bytes: the end of an overlong log that is kept.
+    pub max_tail_size: Option<u64>,
+}
+
+#[derive(Clone, PartialEq)]
+pub struct WorkerConfig {
+    pub name: String,
+    pub password: String,
+    /// Builds at once; `None` is unlimited, as in stock.
+    pub max_builds: Option<usize>,
+    pub notify_on_missing: Vec<String>,
+    pub missing_timeout: Duration,
+    pub properties: Properties,
+    pub default_properties: Properties,
+}
+
+/// Without the password, which must never reach a log.
+impl std::fmt::Debug for WorkerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `GitPoller`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GitPollerConfig {
+    /// Default: the repository URL.
+    pub name: String,
+    pub repourl: String,
+    pub branches: Branches,
+    pub poll_interval: Duration,
+    pub poll_at_launch: bool,
+    pub poll_random_delay_min: Duration,
+    pub poll_random_delay_max: Duration,
+    pub project: String,
+    pub category: Option<String>,
+    pub codebase: String,
+    /// Program name or path, default `git`.
+    pub gitbin: String,
+    /// Directory of the poller's bare clone, relative to the base directory.
+    pub workdir: PathBuf,
+    /// Take the author's date (`usetimestamps`, default true) instead of the time of the poll.
+    pub usetimestamps: bool,
+    /// Extra properties of each change.
+    pub properties: Properties,
+    /// Report a change for a new branch's commits that are already known elsewhere.
+    pub build_pushes_with_no_commits: bool,
+}
+
+/// Which branches a poller watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Branches {
+    /// `branches = true`
+    All,
+    /// Exact names and shell patterns.
+    Named(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchedulerConfig {
+    pub name: String,
+    pub builder_names: Vec<String>,
+    pub properties: Properties,
+    /// Added to the buildset's reason; `None` is stock's sentence.
+    pub reason: Option<String>,
+    pub priority: i64,
+    pub codebases: IndexMap<String, CodebaseDefaults>,
+    pub kind: SchedulerKind,
+}
+
+/// What a scheduler builds of a codebase that has no change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodebaseDefaults {
+    pub repository: String,
+    pub branch: Option<String>,
+    pub revision: Option<String>,
+    pub project: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SchedulerKind {
+    /// `SingleBranchScheduler` and `AnyBranchScheduler`.
+    Basic(BasicScheduler),
+    /// `ForceScheduler`
+    Force(ForceScheduler),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BasicScheduler {
+    /// `AnyBranchScheduler`: one timer per branch.
+    pub per_branch: bool,
+    pub change_filter: ChangeFilter,
+    /// Quiet time before a buildset; `None` submits each change at once.
+    pub tree_stable_timer: Option<Duration>,
+    pub file_is_important: FileFilter,
+    /// Unimportant changes are not even remembered.
+    pub only_important: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForceScheduler {
+    pub label: String,
+    pub button_name: String,
+    /// Everything the form asks, in order; see [`ForceField`].
+    pub fields: Vec<ForceField>,
+    /// `%(owner)s` and `%(reason)s` are replaced.
+    pub reason_string: String,
+}
+
+/// One field of a force form. `name` is the property it sets, except for the built-in ones
+/// (`username`, `reason`, `priority`, `branch`, `revision`, `repository`, `project`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForceField {
+    /// `fullName` in the REST interface.
+    pub name: String,
+    pub label: String,
+    pub kind: FieldKind,
+    pub default: Value,
+    pub required: bool,
+    pub hide: bool,
+    pub tooltip: String,
+    /// A regular expression that the value must match from its beginning.
+    pub regex: Option<String>,
+    /// Longest accepted text in bytes.
+    pub maxsize: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldKind {
+    Text {
+        size: usize,
+    },
+    TextArea {
+        cols: usize,
+        rows: usize,
+    },
+    Int,
+    Bool,
+    Choice {
+        choices: Vec<String>,
+        multiple: bool,
+        strict: bool,
+    },
+    Username {
+        need_email: bool,
+    },
+    /// Always the default.
+    Fixed,
+}
+
+/// A builder and its plan.
+#[derive(Debug, Clone)]
+pub struct BuilderConfig {
+    pub name: String,
+    pub workernames: Vec<String>,
+    /// Directory below the worker's base directory; default: the name with unsafe characters
+    /// replaced.
+    pub workerbuilddir: String,
+    pub tags: Vec<String>,
+    pub description: Option<String>,
+    pub env: IndexMap<String, Value>,
+    pub properties: Properties,
+    pub default_properties: Properties,
+    /// `None` takes the master's setting.
+    pub collapse_requests: Option<bool>,
+    pub steps: Arc<Vec<StepPlan>>,
+}

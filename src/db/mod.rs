@@ -1,0 +1,83 @@
+//! Buildbot 4.3's database, written by one group-committing writer and read by a small pool.
+//!
+//! [`Db`] is a cheap handle, not an actor: `db.read(|conn| …)` and `db.write(|conn| …)` run one
+//! closure off the arbiters. Query functions live in the file of their noun and take the
+//! connection first; composed inside one closure they are one transaction. The schema belongs to
+//! stock Buildbot: tables of our own carry the prefix `rs_` and are never needed to read a build.
+
+mod conn;
+mod error;
+mod writer;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+pub use conn::Conn;
+pub use error::DbError;
+
+use conn::{READERS, ReaderPool};
+use writer::Writer;
+
+/// The master's handle to its database. Clones share one writer and one pool.
+#[derive(Clone)]
+pub struct Db {
+    writer: Writer,
+    readers: ReaderPool,
+    /// Waiting for a connection happens here, not on a blocking thread.
+    permits: Arc<Semaphore>,
+}
+
+impl Db {
+    /// Opens the database file at `path`. Blocks: call it before the actors run.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a database, or its directory is not writable.
+    pub fn open(path: &str) -> Result<Db, DbError> {
+        let writer = Writer::start(conn::establish(path)?).map_err(|error| DbError::Open {
+            database: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let readers = conn::reader_pool(path)?;
+        Ok(Db { writer, readers, permits: Arc::new(Semaphore::new(READERS as usize)) })
+    }
+
+    /// Runs `work` on a reading connection.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
+    {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| DbError::Closed)?;
+        let pool = self.readers.clone();
+        let job = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut conn = pool.get().map_err(|error| DbError::Query(error.to_string()))?;
+            catch_unwind(AssertUnwindSafe(|| work(&mut conn)))
+                .unwrap_or_else(|panic| Err(DbError::Panicked(panic_text(panic.as_ref()))))
+        });
+        job.await.map_err(|error| DbError::Panicked(error.to_string()))?
+    }
+
+    /// Runs `work` in a transaction of its own; the answer comes after the commit.
+    ///
+    /// An error rolls back what `work` did and nothing else.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
+}
+
+/// The message of a caught panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
+}

@@ -1,0 +1,3 @@
+//! The `buildbot` program: arguments, logging, run, exit code; nothing else.
+
+fn main() {}

@@ -1,0 +1,29 @@
+//! Plain values of Buildbot's vocabulary: what a change, a build or a worker *is*.
+//!
+//! Nothing here knows the database, an actor or the web; every other module may use these types.
+
+mod ids;
+mod results;
+mod properties;
+mod change;
+mod sourcestamp;
+mod buildset;
+mod buildrequest;
+mod build;
+mod step;
+mod log;
+mod worker;
+mod clock;
+
+pub use build::{Build, BuildProgress};
+pub use buildrequest::{BuildRequest, Claim};
+pub use buildset::{Buildset, NewBuildset};
+pub use change::{Change, NewChange};
+pub use clock::{Timestamp, now};
+pub use ids::*;
+pub use log::{Log, LogLines, LogType};
+pub use properties::{Properties, Property};
+pub use results::Results;
+pub use sourcestamp::{NewSourceStamp, Patch, SourceStamp};
+pub use step::{Step, StepUrl};
+pub use worker::{Worker, WorkerInfo};

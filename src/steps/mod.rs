@@ -1,0 +1,155 @@
+//! What a build does: properties in, worker commands out, results back.
+//!
+//! A step knows neither actors nor the database. It works on a [`Workbench`], which the build
+//! actor provides and tests fake.
+
+mod plan;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use protocol::command::Command;
+use protocol::update::Update;
+use serde_json::Value;
+
+pub use plan::{Condition, StepOptions, StepPlan};
+
+use crate::flow::interpolate::InterpolateError;
+use crate::model::{Change, LogType, Properties, Results, SourceStamp};
+
+/// What one configured step does. The options all steps share live beside it in the plan.
+#[async_trait(?Send)]
+pub trait Step: std::fmt::Debug + Send + Sync {
+    /// Runs to its result. An interrupt reaches the running command by itself; the step sees
+    /// [`Finished::interrupted`] and returns CANCELLED.
+    async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError>;
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    pub results: Results,
+    /// What the step's line shows, without the result word: `'make test'`, `update`.
+    pub summary: String,
+}
+
+/// Why a step could not do its work. Ends the step as EXCEPTION, or RETRY for a lost worker.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error("lost connection")]
+    WorkerLost,
+    #[error(transparent)]
+    Interpolate(#[from] InterpolateError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a build offers its steps.
+#[async_trait(?Send)]
+pub trait Workbench {
+    fn properties(&self) -> &Properties;
+    /// Sets a build property; it is stored and announced when the step ends.
+    fn set_property(&mut self, name: &str, value: Value, source: &str);
+    fn sources(&self) -> &[SourceStamp];
+    fn changes(&self) -> &[Change];
+    fn worker(&self) -> &WorkerFacts;
+    fn builder(&self) -> &BuilderFacts;
+    /// `%(secret:…)s`
+    fn secret(&self, name: &str) -> Option<String>;
+
+    /// Runs `command` on the worker to its end. Output goes to the log `stdio` (and to one log per
+    /// followed file) as it arrives, and into [`Finished`] as far as `capture` asks.
+    async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError>;
+
+    /// Appends whole or partial lines to a log, which is created at its first line.
+    async fn log(
+        &mut self,
+        name: &str,
+        kind: LogType,
+        stream: Stream,
+        text: &str,
+    ) -> Result<(), StepError>;
+
+    /// What the step's line shows while it runs.
+    fn set_summary(&mut self, text: &str);
+    fn add_url(&mut self, name: &str, url: &str);
+    /// Fires when somebody stops the build or the step; carries the reason.
+    fn interruption(&self) -> tokio::sync::watch::Receiver<Option<String>>;
+    /// The master's base directory: where commands of the master itself run.
+    fn master_basedir(&self) -> &std::path::Path;
+}
+
+/// Which stream of a stdio log a line belongs to; ignored for other log types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+    Header,
+}
+
+impl Stream {
+    /// The letter that begins a stored line.
+    pub fn letter(self) -> char {
+        match self {
+            Stream::Stdout => 'o',
+            Stream::Stderr => 'e',
+            Stream::Header => 'h',
+        }
+    }
+}
+
+/// What of a command's output the step itself wants to read. Bounded: at most
+/// [`CAPTURE_LIMIT`] bytes of each stream are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capture {
+    pub stdout: bool,
+    pub stderr: bool,
+    /// Keep the output out of the log altogether (stock's `logEnviron`-free helper commands).
+    pub quiet: bool,
+}
+
+/// Bytes of captured output per stream; what exceeds it is cut off.
+pub const CAPTURE_LIMIT: usize = 1 << 20;
+
+/// A command that ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Finished {
+    /// `None` when the worker never sent one; counts as failed.
+    pub rc: Option<i64>,
+    pub stdout: String,
+    pub stderr: String,
+    /// `timeout`, `timeout_without_output`, `max_lines_failure`.
+    pub failure_reason: Option<String>,
+    /// Somebody stopped the build or the step while it ran; carries the reason.
+    pub interrupted: Option<String>,
+    /// `files`, `stat` and other updates in order of arrival.
+    pub updates: Vec<Update>,
+}
+
+impl Finished {
+    pub fn ok(&self) -> bool {
+        self.rc == Some(0) && self.interrupted.is_none()
+    }
+}
+
+/// The worker that a build runs on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkerFacts {
+    pub name: String,
+    pub basedir: String,
+    /// `posix` or `nt`.
+    pub system: String,
+    pub version: String,
+    pub environ: IndexMap<String, String>,
+    /// For `%(worker:…)s`.
+    pub info: Properties,
+}
+
+/// The builder whose steps run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BuilderFacts {
+    pub name: String,
+    /// Directory below the worker's base directory.
+    pub workerbuilddir: String,
+    /// Environment of every command of the builder.
+    pub env: IndexMap<String, Value>,
+}

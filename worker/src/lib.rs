@@ -1,0 +1,1 @@
+//! Runs the commands of a Buildbot master.

@@ -1,0 +1,3 @@
+//! The `buildbot-worker` program.
+
+fn main() {}
