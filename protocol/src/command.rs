@@ -7,13 +7,34 @@
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     Shell(Shell),
-    MakeDirectory { dir: String },
-    RemoveDirectory { dirs: Vec<String>, limits: Limits },
-    CopyDirectory { from: String, to: String, limits: Limits },
-    Stat { file: String },
-    Glob { path: String },
-    ListDirectory { dir: String },
-    RemoveFile { path: String },
+    MakeDirectory {
+        dir: String,
+    },
+    /// Several at once: what a master asks for while it attaches a MessagePack worker.
+    MakeDirectories {
+        dirs: Vec<String>,
+    },
+    RemoveDirectory {
+        dirs: Vec<String>,
+        limits: Limits,
+    },
+    CopyDirectory {
+        from: String,
+        to: String,
+        limits: Limits,
+    },
+    Stat {
+        file: String,
+    },
+    Glob {
+        path: String,
+    },
+    ListDirectory {
+        dir: String,
+    },
+    RemoveFile {
+        path: String,
+    },
 }
 
 /// Run a program.
@@ -57,6 +78,7 @@ pub enum CommandLine {
     Args(Vec<Arg>),
 }
 
+/// One word of a command line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Arg {
     Plain(String),

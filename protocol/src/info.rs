@@ -18,5 +18,8 @@ pub struct WorkerInfo {
     pub delete_leftover_dirs: bool,
     /// Command name → version.
     pub commands: Vec<(String, String)>,
+    /// Understands `["obfuscated", real, shown]` as an argument. Stock workers do not.
+    pub obfuscated_args: bool,
+    /// Everything else, in the worker's order.
     pub others: Vec<(String, Value)>,
 }

@@ -27,3 +27,19 @@ pub enum Update {
     /// A key this side does not know.
     Other(String, Value),
 }
+
+/// An update together with the arrival time of each of its lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedUpdate {
+    pub update: Update,
+    /// Unix seconds, one per line of a text update; empty for everything else. Stock workers
+    /// sometimes send one less than there are lines.
+    pub times: Vec<f64>,
+}
+
+impl From<Update> for TimedUpdate {
+    /// An update without times.
+    fn from(update: Update) -> TimedUpdate {
+        TimedUpdate { update, times: Vec::new() }
+    }
+}

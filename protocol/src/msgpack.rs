@@ -1,1 +1,0 @@
-//! MessagePack over WebSocket: `msgpack_experimental_v7`.
