@@ -1,3 +1,5 @@
 //! The `buildbot-worker` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    buildbot_worker::cli::main()
+}

@@ -1,0 +1,7 @@
+//! The worker against a scripted master, against a stock one, and its command line.
+
+mod cli;
+mod commands;
+mod link;
+mod stock;
+mod support;
