@@ -8,7 +8,3 @@ pub mod config;
 pub mod events;
 pub mod flow;
 pub mod steps;
-pub mod db;
-pub mod actors;
-pub mod status;
-pub mod cli;

@@ -63,7 +63,7 @@ pub struct Www {
 /// How logs are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
-    /// `logCompressionMethod`: `raw`, `gz`, `bz2`, `lz4`, `zstd`, `br`. Default `zstd`.
+    /// `logCompressionMethod`: `raw`, `gz`, `bz2`, `lz4`, `zstd`, `br`. Default `gz`.
     pub compression: String,
     /// `logMaxSize` in bytes; what exceeds it is dropped with a note.
     pub max_size: Option<u64>,
@@ -119,6 +119,8 @@ pub struct GitPollerConfig {
 /// Which branches a poller watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Branches {
+    /// The branch that the remote's `HEAD` names: what stock watches when nothing is said.
+    Head,
     /// `branches = true`
     All,
     /// Exact names and shell patterns.
@@ -218,7 +220,7 @@ pub enum FieldKind {
 }
 
 /// A builder and its plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BuilderConfig {
     pub name: String,
     pub workernames: Vec<String>,
@@ -233,4 +235,13 @@ pub struct BuilderConfig {
     /// `None` takes the master's setting.
     pub collapse_requests: Option<bool>,
     pub steps: Arc<Vec<StepPlan>>,
+    /// The builder's table as written, with the steps of its factory.
+    pub written: Value,
+}
+
+/// Two builders are the same when they were written the same: steps cannot be compared.
+impl PartialEq for BuilderConfig {
+    fn eq(&self, other: &BuilderConfig) -> bool {
+        self.written == other.written
+    }
 }

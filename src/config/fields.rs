@@ -8,11 +8,10 @@
 //! ```
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
+pub use super::from_raw::FromRaw;
 use super::problems::{Place, Problems};
 use super::raw::{Raw, RawValue};
-use crate::flow::interpolate::Renderable;
 
 /// Reads one table. Wrong values become problems and read as the type's default, so that one
 /// pass finds everything.
@@ -39,26 +38,46 @@ impl<'p> Fields<'p> {
     }
 
     /// The value of `key`, or `None` when it is absent or wrong (wrong is a problem).
+    /// Nothing (JSON's null) counts as absent, as Python's `None` does.
     pub fn optional<T: FromRaw>(&mut self, key: &'static str) -> Option<T> {
-        let raw = self.take(key)?;
-        match T::from_raw(&raw) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                let path = self.path_of(key);
-                self.problems.add(&raw.place, path, message);
-                None
-            }
+        self.optional_checked(key, |_| None)
+    }
+
+    /// As [`optional`](Self::optional); what `check` says about the value becomes a problem.
+    pub fn optional_checked<T: FromRaw>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&T) -> Option<String>,
+    ) -> Option<T> {
+        let raw = self.take(key).filter(|raw| raw.value != RawValue::Null)?;
+        let value = T::from_raw(&raw);
+        let message = match &value {
+            Ok(value) => check(value),
+            Err(message) => Some(message.clone()),
+        };
+        if let Some(message) = message {
+            self.problem_at(key, &raw.place, message);
         }
+        value.ok()
     }
 
     /// The value of `key`; absent is a problem.
     pub fn required<T: FromRaw + Default>(&mut self, key: &'static str) -> T {
-        if !self.table.contains_key(key) {
-            self.known.push(key);
+        self.required_checked(key, |_| None)
+    }
+
+    /// As [`required`](Self::required); what `check` says about the value becomes a problem.
+    pub fn required_checked<T: FromRaw + Default>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&T) -> Option<String>,
+    ) -> T {
+        if self.table.get(key).is_none_or(|raw| raw.value == RawValue::Null) {
+            self.take(key);
             self.problem(format!("needs a value for '{key}'"));
             return T::default();
         }
-        self.optional(key).unwrap_or_default()
+        self.optional_checked(key, check).unwrap_or_default()
     }
 
     /// The value of `key`, or `default`.
@@ -77,6 +96,63 @@ impl<'p> Fields<'p> {
         self.table.shift_remove(key)
     }
 
+    /// The entries of the list `key`, each with its key path. A single table counts as a list of
+    /// one, absent as an empty list.
+    pub fn entries(&mut self, key: &'static str) -> Vec<(String, Raw)> {
+        let path = self.path_of(key);
+        let Some(raw) = self.take(key) else { return Vec::new() };
+        match raw.value {
+            RawValue::List(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| (format!("{path}[{index}]"), item))
+                .collect(),
+            RawValue::Table(_) => vec![(path, raw)],
+            RawValue::Null => Vec::new(),
+            _ => {
+                let message = format!("must be a list of tables, not {}", raw.kind());
+                self.problems.add(&raw.place, path, message);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Refuses keys that Buildbot knows and this program does not serve yet.
+    pub fn unsupported(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.refuse(key, "is not supported yet; remove it");
+        }
+    }
+
+    /// Refuses one key with a message of its own.
+    pub fn refuse(&mut self, key: &str, message: &str) {
+        if let Some(raw) = self.table.shift_remove(key) {
+            self.problem_at(key, &raw.place, message);
+        }
+    }
+
+    /// Reads `type`, one of `known`. `later` are Buildbot's classes that are not served yet.
+    /// `None` after a problem: what else the table says cannot be judged then.
+    pub fn class(
+        &mut self,
+        default: Option<&'static str>,
+        known: &[&'static str],
+        later: &[&str],
+    ) -> Option<&'static str> {
+        let Some(raw) = self.take("type") else {
+            if default.is_none() {
+                self.problem(format!("needs a 'type': {}", known.join(", ")));
+            }
+            return default;
+        };
+        let found = raw.as_text().and_then(|name| known.iter().find(|known| **known == name));
+        if found.is_none() {
+            let message = wrong_class(&raw, known, later);
+            self.problem_at("type", &raw.place, message);
+        }
+        found.copied()
+    }
+
     /// Path and problems for reading a nested value.
     pub fn nested(&mut self, key: &str) -> (String, &mut Problems) {
         (self.path_of(key), self.problems)
@@ -89,6 +165,11 @@ impl<'p> Fields<'p> {
 
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// How many problems are known so far.
+    pub fn problem_count(&self) -> usize {
+        self.problems.len()
     }
 
     /// Reports a problem of the table as a whole.
@@ -118,6 +199,19 @@ impl<'p> Fields<'p> {
     }
 }
 
+fn wrong_class(raw: &Raw, known: &[&str], later: &[&str]) -> String {
+    let Some(name) = raw.as_text() else {
+        return format!("must be a string, not {}", raw.kind());
+    };
+    if let Some(later) = later.iter().find(|later| later.eq_ignore_ascii_case(name)) {
+        return format!("'{later}' is not supported yet; known are: {}", known.join(", "));
+    }
+    match closest(name, known) {
+        Some(near) => format!("unknown type '{name}'; did you mean '{near}'?"),
+        None => format!("unknown type '{name}'; known are: {}", known.join(", ")),
+    }
+}
+
 /// The known word nearest to `word`, when it is near enough to be a slip.
 pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
@@ -128,86 +222,4 @@ pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|(likeness, _)| *likeness > 0.84)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| *candidate)
-}
-
-/// A type that can be read from a raw value; the error says what it should have been.
-pub trait FromRaw: Sized {
-    fn from_raw(raw: &Raw) -> Result<Self, String>;
-}
-
-fn expected<T>(what: &str, raw: &Raw) -> Result<T, String> {
-    Err(format!("must be {what}, not {}", raw.kind()))
-}
-
-impl FromRaw for bool {
-    fn from_raw(raw: &Raw) -> Result<bool, String> {
-        match raw.value {
-            RawValue::Bool(value) => Ok(value),
-            _ => expected("true or false", raw),
-        }
-    }
-}
-
-impl FromRaw for i64 {
-    fn from_raw(raw: &Raw) -> Result<i64, String> {
-        match raw.value {
-            RawValue::Int(value) => Ok(value),
-            _ => expected("a whole number", raw),
-        }
-    }
-}
-
-impl FromRaw for f64 {
-    fn from_raw(raw: &Raw) -> Result<f64, String> {
-        match raw.value {
-            RawValue::Int(value) => Ok(value as f64),
-            RawValue::Float(value) => Ok(value),
-            _ => expected("a number", raw),
-        }
-    }
-}
-
-impl FromRaw for String {
-    fn from_raw(raw: &Raw) -> Result<String, String> {
-        match &raw.value {
-            RawValue::Text(value) => Ok(value.clone()),
-            _ => expected("a string", raw),
-        }
-    }
-}
-
-impl FromRaw for Value {
-    fn from_raw(raw: &Raw) -> Result<Value, String> {
-        Ok(raw.to_json())
-    }
-}
-
-/// A list; a single value stands for a list of one, as Buildbot takes it in most places.
-impl<T: FromRaw> FromRaw for Vec<T> {
-    fn from_raw(raw: &Raw) -> Result<Vec<T>, String> {
-        match &raw.value {
-            RawValue::List(items) => items.iter().map(T::from_raw).collect(),
-            _ => Ok(vec![T::from_raw(raw)?]),
-        }
-    }
-}
-
-impl<T: FromRaw> FromRaw for IndexMap<String, T> {
-    fn from_raw(raw: &Raw) -> Result<IndexMap<String, T>, String> {
-        let RawValue::Table(table) = &raw.value else { return expected("a table", raw) };
-        table
-            .iter()
-            .map(|(key, value)| match T::from_raw(value) {
-                Ok(value) => Ok((key.clone(), value)),
-                Err(message) => Err(format!("'{key}' {message}")),
-            })
-            .collect()
-    }
-}
-
-/// Strings with `%(…)s` are interpolated, everything else is literal.
-impl FromRaw for Renderable {
-    fn from_raw(raw: &Raw) -> Result<Renderable, String> {
-        Renderable::parse(&raw.to_json()).map_err(|error| error.to_string())
-    }
 }

@@ -20,12 +20,21 @@ pub struct Problem {
     pub message: String,
 }
 
+/// `master.toml:12`; empty when nothing is known.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}"),
+            (Some(file), None) => f.write_str(file),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.place.file, self.place.line) {
-            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
-            (Some(file), None) => write!(f, "{file}: ")?,
-            _ => {}
+        if self.place.file.is_some() {
+            write!(f, "{}: ", self.place)?;
         }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
@@ -49,6 +58,15 @@ impl Problems {
 
     pub fn append(&mut self, mut other: Problems) {
         self.0.append(&mut other.0);
+    }
+
+    /// Orders problems as their places follow each other in the file.
+    pub fn sort(&mut self) {
+        self.0.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -37,6 +37,57 @@ impl Raw {
         }
     }
 
+    /// The text of a string.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            RawValue::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of `key`, when this is a table that has it.
+    pub fn get(&self, key: &str) -> Option<&Raw> {
+        match &self.value {
+            RawValue::Table(table) => table.get(key),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Raw] {
+        match &self.value {
+            RawValue::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Where the value at a dotted key path (`builders[2].name`) stands, or the nearest value
+    /// around it that exists.
+    pub fn place_at(&self, path: &str) -> &Place {
+        &self.walk(path).0.place
+    }
+
+    /// Is there a value at this key path?
+    pub fn has(&self, path: &str) -> bool {
+        self.walk(path).1
+    }
+
+    /// Follows a key path as far as it goes; true when that is all the way.
+    fn walk(&self, path: &str) -> (&Raw, bool) {
+        let mut here = self;
+        for part in path.split(['.', '[']) {
+            let next = match part.strip_suffix(']') {
+                Some(index) => index.parse().ok().and_then(|i: usize| here.items().get(i)),
+                None => here.get(part),
+            };
+            match next {
+                Some(next) => here = next,
+                None => return (here, false),
+            }
+        }
+        (here, true)
+    }
+
     /// The same value as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value;

@@ -2,5 +2,17 @@
 //! and rows come in as values, a decision comes out.
 
 pub mod restart;
+pub mod branches;
+pub mod git_log;
+pub mod pattern;
 pub mod change_filter;
+pub mod stable_timer;
+pub mod sources;
+pub mod force;
+pub mod collapse;
+pub mod assign;
+pub mod build_properties;
 pub mod interpolate;
+pub mod expression;
+pub mod build_state;
+pub mod loglines;

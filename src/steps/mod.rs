@@ -3,7 +3,20 @@
 //! A step knows neither actors nor the database. It works on a [`Workbench`], which the build
 //! actor provides and tests fake.
 
+pub mod registry;
 mod plan;
+mod render;
+mod command;
+mod shell;
+mod warnings;
+mod set_property;
+mod set_property_from_command;
+mod master_shell;
+mod git;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -28,8 +41,29 @@ pub trait Step: std::fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     pub results: Results,
-    /// What the step's line shows, without the result word: `'make test'`, `update`.
+    /// What the step's line shows, without the result word, when the step insists on it:
+    /// `'make test'`. Empty leaves it to the options; see [`StepPlan::done_text`].
     pub summary: String,
+    /// The worker ended the command because of a limit.
+    pub limit: Option<LimitReached>,
+}
+
+/// The limit that ended a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitReached {
+    Time,
+    Lines,
+}
+
+impl Outcome {
+    /// An outcome whose line is told by the step's description.
+    pub fn plain(results: Results) -> Outcome {
+        Outcome { results, summary: String::new(), limit: None }
+    }
+
+    pub fn new(results: Results, summary: impl Into<String>) -> Outcome {
+        Outcome { results, summary: summary.into(), limit: None }
+    }
 }
 
 /// Why a step could not do its work. Ends the step as EXCEPTION, or RETRY for a lost worker.
@@ -53,14 +87,16 @@ pub trait Workbench {
     fn changes(&self) -> &[Change];
     fn worker(&self) -> &WorkerFacts;
     fn builder(&self) -> &BuilderFacts;
-    /// `%(secret:…)s`
+    /// `%(secret:…)s`. The bench masks every secret it has handed out in all that it stores or
+    /// shows of the step ([`mask`](crate::flow::interpolate::mask)).
     fn secret(&self, name: &str) -> Option<String>;
 
     /// Runs `command` on the worker to its end. Output goes to the log `stdio` (and to one log per
     /// followed file) as it arrives, and into [`Finished`] as far as `capture` asks.
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError>;
 
-    /// Appends whole or partial lines to a log, which is created at its first line.
+    /// Appends whole or partial lines to a log, which is created at the first call even if `text`
+    /// is empty.
     async fn log(
         &mut self,
         name: &str,
@@ -72,7 +108,8 @@ pub trait Workbench {
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);
     fn add_url(&mut self, name: &str, url: &str);
-    /// Fires when somebody stops the build or the step; carries the reason.
+    /// Fires when somebody stops the build or the step while this step runs; carries the reason.
+    /// An `alwaysRun` step of a stopped build begins with a channel that has not fired.
     fn interruption(&self) -> tokio::sync::watch::Receiver<Option<String>>;
     /// The master's base directory: where commands of the master itself run.
     fn master_basedir(&self) -> &std::path::Path;
@@ -128,6 +165,15 @@ pub struct Finished {
 impl Finished {
     pub fn ok(&self) -> bool {
         self.rc == Some(0) && self.interrupted.is_none()
+    }
+
+    /// The limit that ended it, if one did.
+    pub fn limit(&self) -> Option<LimitReached> {
+        match self.failure_reason.as_deref() {
+            Some("timeout" | "timeout_without_output") => Some(LimitReached::Time),
+            Some("max_lines_failure") => Some(LimitReached::Lines),
+            _ => None,
+        }
     }
 }
 

@@ -1,0 +1,228 @@
+//! What only shows when the sections are compared: duplicate and unknown names, shared
+//! directories, missing parts.
+
+use std::collections::{HashMap, HashSet};
+
+use super::checked::Listen;
+use super::fields::closest;
+use super::master::Draft;
+use super::problems::Problems;
+use super::raw::Raw;
+
+/// Adds the problems between the sections of `draft`, which was read from `raw`.
+pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
+    let mut cross = Cross { raw, draft, problems };
+    cross.missing_parts();
+    cross.duplicate_names();
+    cross.unknown_workers();
+    cross.unknown_builders();
+    cross.idle_builders();
+    cross.shared_directories();
+    cross.shared_checkouts();
+    cross.shared_ports();
+}
+
+struct Cross<'a> {
+    raw: &'a Raw,
+    draft: &'a Draft,
+    problems: &'a mut Problems,
+}
+
+impl Cross<'_> {
+    fn add(&mut self, path: &str, message: String) {
+        self.problems.add(self.raw.place_at(path), path, message);
+    }
+
+    fn missing_parts(&mut self) {
+        if self.draft.workers.is_empty() {
+            self.add("workers", "no workers are configured; add [[workers]]".into());
+        }
+        if self.draft.builders.is_empty() {
+            self.add("builders", "no builders are configured; add [[builders]]".into());
+        }
+        let protocols = self.raw.get("protocols");
+        let tried = ["msgpack_experimental_v7", "pb"]
+            .iter()
+            .any(|protocol| protocols.is_some_and(|table| table.get(protocol).is_some()));
+        if !self.draft.workers.is_empty() && !tried {
+            self.add(
+                "protocols",
+                "workers are configured, but nothing for them to connect to; add \
+                 protocols = { msgpack_experimental_v7 = { port = 9990 } }"
+                    .into(),
+            );
+        }
+    }
+
+    fn duplicate_names(&mut self) {
+        let draft = self.draft;
+        self.duplicates("worker", draft.workers.iter().map(|(path, w)| (path, &w.name)));
+        self.duplicates(
+            "change source",
+            draft.change_sources.iter().map(|(path, source)| (path, &source.name)),
+        );
+        let schedulers = draft.schedulers.iter();
+        self.duplicates(
+            "scheduler",
+            schedulers.filter_map(|(path, s)| Some((path, &s.as_ref()?.name))),
+        );
+        self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, &b.name)));
+    }
+
+    fn duplicates<'n>(
+        &mut self,
+        what: &str,
+        names: impl Iterator<Item = (&'n String, &'n String)>,
+    ) {
+        let mut seen: HashMap<&str, &str> = HashMap::new();
+        for (path, name) in names.filter(|(_, name)| !name.is_empty()) {
+            if let Some(first) = seen.get(name.as_str()) {
+                let first = self.raw.place_at(&format!("{first}.name"));
+                let message = format!("a {what} named '{name}' stands in {first} already");
+                self.add(&format!("{path}.name"), message);
+            } else {
+                seen.insert(name, path);
+            }
+        }
+    }
+
+    fn unknown_workers(&mut self) {
+        let known: Vec<&str> = self.draft.workers.iter().map(|(_, w)| w.name.as_str()).collect();
+        for (path, builder) in &self.draft.builders {
+            for (index, name) in builder.workernames.iter().enumerate() {
+                if !known.contains(&name.as_str()) {
+                    self.add(
+                        &item_path(self.raw, path, "workernames", index),
+                        unknown("worker", name, &known),
+                    );
+                }
+            }
+        }
+    }
+
+    fn unknown_builders(&mut self) {
+        let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
+        for (path, scheduler) in &self.draft.schedulers {
+            for (index, name) in scheduler.iter().flat_map(|s| &s.builder_names).enumerate() {
+                if !known.contains(&name.as_str()) {
+                    self.add(
+                        &item_path(self.raw, path, "builderNames", index),
+                        unknown("builder", name, &known),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable.
+    fn idle_builders(&mut self) {
+        let Some(schedulers) =
+            self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
+        else {
+            return;
+        };
+        let driven: HashSet<&str> =
+            schedulers.iter().flat_map(|s| &s.builder_names).map(String::as_str).collect();
+        for (path, builder) in &self.draft.builders {
+            if !builder.name.is_empty() && !driven.contains(builder.name.as_str()) {
+                let message =
+                    format!("no scheduler names the builder '{}' in builderNames", builder.name);
+                self.add(path, message);
+            }
+        }
+    }
+
+    /// Two builders in one directory of one worker would overwrite each other.
+    fn shared_directories(&mut self) {
+        let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
+        for (path, builder) in &self.draft.builders {
+            let directory = builder.workerbuilddir.as_str();
+            let clash = builder
+                .workernames
+                .iter()
+                .find_map(|worker| Some((worker, *seen.get(&(worker.as_str(), directory))?)));
+            if let Some((worker, other)) = clash.filter(|(_, other)| *other != builder.name) {
+                let message = format!(
+                    "shares the directory '{directory}' on the worker '{worker}' with the \
+                     builder '{other}'; give it another workerbuilddir"
+                );
+                self.add(path, message);
+            }
+            for worker in &builder.workernames {
+                seen.entry((worker, directory)).or_insert(&builder.name);
+            }
+        }
+    }
+
+    /// Two source steps in one workdir throw away each other's work, unless a condition chooses
+    /// between them.
+    fn shared_checkouts(&mut self) {
+        let factories = match self.raw.get("factories").map(|raw| &raw.value) {
+            Some(super::raw::RawValue::Table(table)) => {
+                table.iter().map(|(name, raw)| (format!("factories.{name}"), raw)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let builders = self.raw.get("builders").into_iter().flat_map(Raw::items).enumerate();
+        let builders = builders.map(|(index, raw)| (format!("builders[{index}]"), raw));
+        for (path, raw) in builders.chain(factories) {
+            let mut seen: HashMap<&str, usize> = HashMap::new();
+            for (index, step) in raw.get("steps").into_iter().flat_map(Raw::items).enumerate() {
+                let Some(workdir) = checkout(step) else { continue };
+                if let Some(first) = seen.get(workdir) {
+                    let message = format!(
+                        "checks out into '{workdir}' as steps[{first}] does; give it another \
+                         workdir"
+                    );
+                    self.add(&format!("{path}.steps[{index}]"), message);
+                } else {
+                    seen.insert(workdir, index);
+                }
+            }
+        }
+    }
+
+    fn shared_ports(&mut self) {
+        let mut seen: Vec<&Listen> = Vec::new();
+        let msgpack = self.draft.protocols.msgpack.iter();
+        let workers = msgpack.map(|listen| ("protocols.msgpack_experimental_v7.port", listen));
+        let www = self.draft.www.iter().map(|www| ("www.port", &www.listen));
+        for (path, listen) in workers.chain(www) {
+            if seen.iter().any(|other| clash(other, listen)) {
+                self.add(path, format!("port {} is used twice", listen.port));
+            }
+            seen.push(listen);
+        }
+    }
+}
+
+/// Where a source step without a condition checks out.
+fn checkout(step: &Raw) -> Option<&str> {
+    /// Stock's default workdir.
+    const WORKDIR: &str = "build";
+    let source = step.get("type").and_then(Raw::as_text) == Some("Git");
+    if !source || step.get("doStepIf").is_some() {
+        return None;
+    }
+    step.get("workdir").map_or(Some(WORKDIR), Raw::as_text)
+}
+
+fn clash(a: &Listen, b: &Listen) -> bool {
+    let overlap = a.interface == b.interface || a.interface.is_none() || b.interface.is_none();
+    a.port != 0 && a.port == b.port && overlap
+}
+
+/// The path of one name in a list that may also be written as a single string.
+fn item_path(raw: &Raw, path: &str, key: &str, index: usize) -> String {
+    let list = format!("{path}.{key}");
+    let item = format!("{list}[{index}]");
+    if raw.has(&item) { item } else { list }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    match closest(name, known) {
+        Some(near) => format!("unknown {what} '{name}'; did you mean '{near}'?"),
+        None if known.is_empty() => format!("unknown {what} '{name}'; none is configured"),
+        None => format!("unknown {what} '{name}'; known are: {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,154 @@
+//! The keys of the master itself, and the order in which the sections are read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::checked::{
+    BuilderConfig, GitPollerConfig, LogSettings, MasterConfig, Protocols, SchedulerConfig,
+    WorkerConfig, Www,
+};
+use super::fields::Fields;
+use super::problems::Problems;
+use super::raw::Raw;
+use super::{builders, change_sources, database, protocols, schedulers, values, workers, www};
+use crate::model::Properties;
+
+/// Keys of stock's `BuildmasterConfig` that are not served yet.
+const LATER: [&str; 21] = [
+    "buildCacheSize",
+    "caches",
+    "changeCacheSize",
+    "changeHorizon",
+    "codebaseGenerator",
+    "codebases",
+    "configurators",
+    "logCompressionLimit",
+    "machines",
+    "manhole",
+    "metrics",
+    "mq",
+    "multiMaster",
+    "prioritizeBuilders",
+    "projects",
+    "revlink",
+    "secretsProviders",
+    "select_next_worker",
+    "services",
+    "user_managers",
+    "validation",
+];
+
+/// Everything read, with the key path of each entry: what the cross checks look at.
+pub struct Draft {
+    pub identity: Identity,
+    pub db_url: String,
+    pub protocols: Protocols,
+    pub www: Option<Www>,
+    pub workers: Vec<(String, WorkerConfig)>,
+    pub change_sources: Vec<(String, GitPollerConfig)>,
+    /// `None` for one that could not be read.
+    pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
+    pub builders: Vec<(String, BuilderConfig)>,
+    pub properties: Properties,
+    pub collapse_requests: bool,
+    pub logs: LogSettings,
+}
+
+/// How the installation presents itself.
+pub struct Identity {
+    pub title: String,
+    pub title_url: String,
+    pub buildbot_url: String,
+}
+
+/// Reads the whole tree.
+pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
+    let mut fields = Fields::of(raw, "", problems);
+    let source = raw.place.file.clone().unwrap_or_else(|| "master.toml".into());
+    if let Some(include) = fields.take("include") {
+        fields.problem_at("include", &include.place, "works only at the top of a file");
+    }
+    let draft = Draft {
+        identity: identity(&mut fields),
+        db_url: database::parse(&mut fields, basedir),
+        protocols: protocols::parse(&mut fields),
+        www: www::parse(&mut fields),
+        workers: workers::parse(&mut fields),
+        change_sources: change_sources::parse(&mut fields),
+        schedulers: schedulers::parse(&mut fields),
+        builders: builders::parse(&mut fields),
+        properties: values::properties(&mut fields, "properties", &source),
+        collapse_requests: fields.or("collapseRequests", true),
+        logs: logs(&mut fields),
+    };
+    // Stock asks to report usage to its project; nothing is ever sent from here.
+    fields.take("buildbotNetUsageData");
+    fields.unsupported(&LATER);
+    fields.finish();
+    draft
+}
+
+/// Defaults are stock's.
+fn identity(fields: &mut Fields<'_>) -> Identity {
+    Identity {
+        title: fields.or("title", "Buildbot".to_owned()),
+        title_url: url(fields, "titleURL", "http://buildbot.net/"),
+        buildbot_url: url(fields, "buildbotURL", "http://localhost:8080/"),
+    }
+}
+
+/// A web address; the slash at its end is added when it is missing, as stock does.
+fn url(fields: &mut Fields<'_>, key: &'static str, default: &str) -> String {
+    let mut url = fields
+        .optional_checked(key, |url: &String| {
+            let web = url.starts_with("http://") || url.starts_with("https://");
+            (!web).then(|| "must begin with http:// or https://".to_owned())
+        })
+        .unwrap_or_else(|| default.to_owned());
+    if !url.ends_with('/') {
+        url.push('/');
+    }
+    url
+}
+
+fn logs(fields: &mut Fields<'_>) -> LogSettings {
+    const METHODS: [&str; 6] = ["raw", "gz", "bz2", "lz4", "zstd", "br"];
+    let compression = fields.optional_checked("logCompressionMethod", |method: &String| {
+        let known = METHODS.contains(&method.as_str());
+        (!known).then(|| format!("is '{method}' and must be one of {}", METHODS.join(", ")))
+    });
+    fields.optional_checked("logEncoding", |encoding: &String| {
+        let utf8 = ["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str());
+        (!utf8).then(|| "other encodings than utf-8 are not supported yet".to_owned())
+    });
+    let size = |bytes: usize| bytes as u64;
+    LogSettings {
+        compression: compression.unwrap_or_else(|| "gz".to_owned()),
+        max_size: fields.optional("logMaxSize").map(size),
+        max_tail_size: fields.optional("logMaxTailSize").map(size),
+    }
+}
+
+impl Draft {
+    /// What was read, once it is known to be good.
+    pub fn into_config(self) -> MasterConfig {
+        fn values<T>(entries: Vec<(String, T)>) -> Vec<T> {
+            entries.into_iter().map(|(_, value)| value).collect()
+        }
+        MasterConfig {
+            title: self.identity.title,
+            title_url: self.identity.title_url,
+            buildbot_url: self.identity.buildbot_url,
+            db_url: self.db_url,
+            protocols: self.protocols,
+            www: self.www,
+            workers: values(self.workers),
+            change_sources: values(self.change_sources),
+            schedulers: values(self.schedulers).into_iter().flatten().collect(),
+            builders: values(self.builders).into_iter().map(Arc::new).collect(),
+            properties: self.properties,
+            collapse_requests: self.collapse_requests,
+            logs: self.logs,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `docs/configuration.md` names every key.
+//!
+//! The keys are not listed anywhere: a file with an alien key in every table makes the readers
+//! tell what they know.
+
+use std::collections::BTreeMap;
+
+use super::check;
+use crate::steps::registry::REGISTRY;
+
+const MANUAL: &str = include_str!("../../../docs/configuration.md");
+const ALIEN: &str = "zzqx";
+
+/// Key path of a table and the section of the manual that must name its keys.
+const SECTIONS: [(&str, &str); 22] = [
+    ("", "## The master"),
+    ("db", "### `db`"),
+    ("protocols", "### `protocols`"),
+    ("protocols.msgpack_experimental_v7", "### `protocols`"),
+    ("www", "### `www`"),
+    ("workers[0]", "## Workers"),
+    ("change_source[0]", "## Change sources"),
+    ("schedulers[0]", "## Schedulers"),
+    ("schedulers[0].change_filter", "### `change_filter`"),
+    ("schedulers[0].fileIsImportant", "### `fileIsImportant`"),
+    ("schedulers[0].codebases.a", "## Schedulers"),
+    ("schedulers[1]", "## Schedulers"),
+    ("schedulers[2]", "## Schedulers"),
+    ("schedulers[2].codebases[0]", "### Codebases in a form"),
+    ("schedulers[2].properties[0]", "### Form fields"),
+    ("schedulers[2].properties[1]", "### Form fields"),
+    ("schedulers[2].properties[2]", "### Form fields"),
+    ("schedulers[2].properties[3]", "### Form fields"),
+    ("schedulers[2].properties[4]", "### Form fields"),
+    ("schedulers[2].properties[5]", "### Form fields"),
+    ("builders[0]", "## Builders"),
+    ("factories.a", "### Factories"),
+];
+
+fn alien_file() -> String {
+    let mut text = String::from(
+        "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }]\n\
+         protocols = { zzqx = 1, msgpack_experimental_v7 = { zzqx = 1 } }\n\
+         change_source = [{ type = 'GitPoller', zzqx = 1 }]\nfactories = { a = { zzqx = 1 } }\n\
+         [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
+         change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
+         [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\
+         [[schedulers]]\ntype = 'ForceScheduler'\nzzqx = 1\ncodebases = [{ zzqx = 1 }]\n\
+         properties = [\n",
+    );
+    for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
+        text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
+    }
+    text += "]\n[[builders]]\nzzqx = 1\n";
+    for step in REGISTRY {
+        text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
+    }
+    text
+}
+
+/// What each reader knows, by key path of its table.
+fn known_keys() -> BTreeMap<String, Vec<String>> {
+    let report = check(&alien_file()).expect_err("aliens everywhere");
+    let told = format!("unknown key '{ALIEN}'; known are: ");
+    let lists = report.lines().filter_map(|line| {
+        let (place, keys) = line.split_once(&told)?;
+        let path = place.split(": ").nth(1).unwrap_or_default();
+        Some((path.to_owned(), keys.split(", ").map(str::to_owned).collect()))
+    });
+    lists.collect()
+}
+
+/// The text from a heading to the next one of its level or above.
+fn section(heading: &str) -> &'static str {
+    let start = MANUAL.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let text = &MANUAL[start + 1 + heading.len()..];
+    let level = heading.chars().take_while(|c| *c == '#').count();
+    let ends = (1..=level).filter_map(|level| text.find(&format!("\n{} ", "#".repeat(level))));
+    &text[..ends.min().unwrap_or(text.len())]
+}
+
+fn assert_named(path: &str, heading: &str, keys: &[String]) {
+    let text = section(heading);
+    for key in keys {
+        assert!(text.contains(&format!("`{key}`")), "'{heading}' does not name {path} {key}");
+    }
+}
+
+#[test]
+fn every_key_of_every_section() {
+    let known = known_keys();
+    for (path, heading) in SECTIONS {
+        let keys = known.get(path).unwrap_or_else(|| panic!("{path} was not read: {known:#?}"));
+        assert_named(path, heading, keys);
+    }
+    let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();
+    assert_eq!(steps, REGISTRY.len());
+    assert_eq!(known.len(), SECTIONS.len() + steps, "a table is read that SECTIONS does not list");
+}
+
+#[test]
+fn every_key_of_every_step() {
+    for (path, keys) in known_keys() {
+        if path.starts_with("builders[0].steps") {
+            assert_named(&path, "## Steps", &keys);
+        }
+    }
+}

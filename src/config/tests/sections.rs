@@ -1,0 +1,255 @@
+//! One mistake at a time, section by section, and the message it gets.
+
+use super::{check, edited, problem_of};
+use crate::config::checked::{Branches, Listen, SchedulerKind};
+
+const WORKER: &str = "max_builds = 2";
+const POLLER: &str = "branches = [\"main\"]";
+const SCHEDULER: &str = "treeStableTimer = 60";
+const FORCE: &str = "name = \"force\"";
+const BUILDER: &str = "workernames = [\"example-worker\"]";
+const TITLE: &str = "title = \"Pyflakes\"";
+const WWW: &str = "port = 8010";
+
+fn all_report(cases: &[(&str, &str, &str)]) {
+    for (from, to, expected) in cases {
+        let report = problem_of(from, to);
+        assert!(report.contains(expected), "{to}\nwants: {expected}\nhas: {report}");
+        assert_eq!(report.lines().count(), 1, "{to}\nhas: {report}");
+        assert!(report.starts_with("master.toml:"), "{report}");
+    }
+}
+
+#[test]
+fn master() {
+    all_report(&[
+        (TITLE, "titel = 'x'", "unknown key 'titel'; did you mean 'title'?"),
+        (TITLE, "zyx = 1", "unknown key 'zyx'; known are: "),
+        (TITLE, "title = 5", "1: title: must be a string, not a number"),
+        (TITLE, "manhole = {}", "manhole: is not supported yet"),
+        (TITLE, "multiMaster = true", "multiMaster: is not supported yet"),
+        (TITLE, "collapseRequests = 'x'", "must be true or false"),
+        (TITLE, "logCompressionMethod = 'zip'", "is 'zip' and must be one of raw, gz"),
+        (TITLE, "logMaxSize = -1", "logMaxSize: must not be negative"),
+        (TITLE, "logEncoding = 'latin-1'", "other encodings than utf-8"),
+        ("http://localhost:8010", "localhost:8010", "buildbotURL: must begin with http://"),
+        ("sqlite:///", "mysql://", "db.db_url: 'mysql' is not supported yet"),
+        ("db_url", "dburl", "did you mean 'db_url'"),
+        ("site =", "'' =", "property names have 1 to 256 characters"),
+    ]);
+}
+
+#[test]
+fn listeners() {
+    all_report(&[
+        ("port = 9990", "port = 99900", "'99900' is not a port"),
+        ("port = 9990", "port = 'ssl:9990:x=y'", "kind 'ssl' are not supported yet"),
+        ("port = 9990", "port = 8010", "www.port: port 8010 is used twice"),
+        ("port = 9990", "port = [1, 2, 1]", "port 1 is used twice"),
+        ("port = 9990", "", "needs a value for 'port'"),
+        (
+            "msgpack_experimental_v7",
+            "pb",
+            "protocols.pb: is not served yet; use msgpack_experimental_v7",
+        ),
+        ("msgpack_experimental_v7 = { port = 9990 }", "", "nothing for them to connect to"),
+        (WWW, "port = true", "www.port: must be a port number or an endpoint"),
+        (WWW, "auth = 'x'", "auth: is not supported yet"),
+        (WWW, "allowed_origins = ['[']", "is not a shell pattern"),
+        (WWW, "plugins = 1", "must be a table"),
+    ]);
+    let config = check(&edited("port = 9990", "port = ['tcp:0:interface=127.0.0.1', 1, 0]"));
+    let msgpack = config.expect("a good configuration").protocols.msgpack;
+    let loopback = Listen { interface: Some("127.0.0.1".into()), port: 0 };
+    assert_eq!((msgpack.len(), &msgpack[0]), (3, &loopback));
+    let www = check(&edited(WWW, "plugins = { waterfall_view = {} }")).expect("good").www;
+    assert_eq!(www, None, "no port is no web server");
+}
+
+#[test]
+fn workers() {
+    all_report(&[
+        ("password = \"pass\"", "", "needs a value for 'password'"),
+        ("password = \"pass\"", "password = 1234", "password: must be a string, not a number"),
+        ("password = \"pass\"", "password = ''", "password: must not be empty"),
+        (WORKER, "max_builds = 0", "must be at least 1"),
+        (WORKER, "max_builds = 'two'", "max_builds: must be a whole number, not a string"),
+        (WORKER, "max_build = 2", "did you mean 'max_builds'?"),
+        (WORKER, "type = 'LocalWorker'", "'LocalWorker' is not supported yet"),
+        (WORKER, "locks = []", "locks: is not supported yet"),
+        ("missing_timeout = 3600", "missing_timeout = -5", "must be 0 seconds or more"),
+        ("missing_timeout = 3600", "missing_timeout = 1e12", "must be at most"),
+        ("missing_timeout = 3600", "missing_timeout = nan", "must be 0 seconds or more"),
+        ("[\"admin@example.org\"]", "[\"a\", 5]", "item 1 must be a string, not a number"),
+    ]);
+    let one = check(&edited("[\"admin@example.org\"]", "\"me@example.org\"")).expect("good");
+    assert_eq!(one.workers[0].notify_on_missing, ["me@example.org"]);
+}
+
+#[test]
+fn change_sources() {
+    all_report(&[
+        (POLLER, "branches = ['[']", "branches: '[' is not a shell pattern"),
+        (POLLER, "branches = 5", "must be true for all branches"),
+        (POLLER, "branches = ['a']\nbranch = 'a'", "given beside 'branch'"),
+        (POLLER, "pollRandomDelayMin = 3", "must not be longer than 'pollRandomDelayMax'"),
+        (POLLER, "pollRandomDelayMax = 300", "must be shorter than 'pollInterval'"),
+        (POLLER, "sshPrivateKey = 'x'", "sshPrivateKey: is not supported yet"),
+        (POLLER, "properties = 'x'", "must be a table of properties"),
+        (POLLER, "workdir = ''", "workdir: must not be empty"),
+        ("pollInterval = 300", "pollinterval = 300", "did you mean 'pollInterval'?"),
+        ("pollInterval = 300", "pollInterval = '5m'", "must be a number of seconds, not a string"),
+        ("pollInterval = 300", "pollInterval = 0", "never polls"),
+        ("\"GitPoller\"", "\"HgPoller\"", "'HgPoller' is not supported yet"),
+        ("\"GitPoller\"", "\"GitPolar\"", "did you mean 'GitPoller'?"),
+        ("type = \"GitPoller\"", "", "needs a 'type': GitPoller"),
+    ]);
+    for (text, branches) in [
+        ("", Branches::Head),
+        ("branches = true", Branches::All),
+        ("branches = 'rel-*'", Branches::Named(vec!["rel-*".into()])),
+        ("branch = 'main'", Branches::Named(vec!["main".into()])),
+    ] {
+        let config = check(&edited(POLLER, text)).expect("good");
+        assert_eq!(config.change_sources[0].branches, branches, "{text}");
+    }
+    let single = check(&edited("[[change_source]]", "[change_source]")).expect("good");
+    assert_eq!(single.change_sources.len(), 1);
+}
+
+#[test]
+fn schedulers() {
+    all_report(&[
+        (SCHEDULER, "treeStableTimer = 'soon'", "must be a number of seconds"),
+        (SCHEDULER, "treeStabletimer = 60", "did you mean 'treeStableTimer'?"),
+        (SCHEDULER, "branch = 'main'", "'change_filter' excludes 'branch'"),
+        (SCHEDULER, "createAbsoluteSourceStamps = true", "is not supported yet"),
+        (SCHEDULER, "codebases = [1]", "codebases[0]: must be a string"),
+        (SCHEDULER, "codebases = { a = { brnch = 'x' } }", "did you mean 'branch'?"),
+        (SCHEDULER, "codebases = {}", "must name at least one codebase"),
+        (SCHEDULER, "priority = 'high'", "priority: must be a whole number"),
+        ("change_filter = { branch = \"main\" }", "", "needs a 'change_filter'"),
+        ("\"SingleBranchScheduler\"", "\"Nightly\"", "'Nightly' is not supported yet"),
+        (
+            "\"SingleBranchScheduler\"",
+            "\"SingleBranchSchedular\"",
+            "did you mean 'SingleBranchScheduler'?",
+        ),
+        (
+            "builderNames = [\"runtests\"]",
+            "builderNames = [\"runtest\"]",
+            "unknown builder 'runtest'; did you mean 'runtests'?",
+        ),
+        ("name = \"all\"", "name = ''", "name: must not be empty"),
+        ("name = \"all\"", "name = 'force'", "a scheduler named 'force' stands in master.toml:"),
+    ]);
+    let branch = edited("change_filter = { branch = \"main\" }", "branch = 'main'");
+    let written = check(super::EXAMPLE).expect("good");
+    assert_eq!(check(&branch).expect("good").schedulers, written.schedulers, "two spellings");
+    let twice = check(&edited("[\"runtests\"]", "['runtests', 'runtests']")).expect("good");
+    assert_eq!(twice.schedulers[0].builder_names, ["runtests"], "named twice, meant once");
+    let zero = check(&edited(SCHEDULER, "treeStableTimer = 0")).expect("good");
+    let SchedulerKind::Basic(basic) = &zero.schedulers[0].kind else { panic!("not basic") };
+    assert_eq!(basic.tree_stable_timer, None);
+}
+
+#[test]
+fn force_forms() {
+    let property = |text: &str| format!("name = 'force'\nproperties = [{{ {text} }}]");
+    let cases: Vec<(String, &str)> = [
+        ("name = 'x'", "needs a 'type': StringParameter"),
+        ("type = 'StringParameter'", "needs a value for 'name'"),
+        ("type = 'StringParameter', name = 'owner'", "'owner' is reserved"),
+        ("type = 'StringParameter', name = 'branch'", "two fields are named 'branch'"),
+        ("type = 'StringParameter', name = 'x', regex = '('", "is not a regular expression"),
+        ("type = 'StringParameter', name = 'x', value = 'y'", "is named 'default' here"),
+        ("type = 'StringParameter', name = 'x', size = -1", "must not be negative"),
+        (
+            "type = 'IntParameter', name = 'x', default = '3'",
+            "must be a whole number, not a string",
+        ),
+        (
+            "type = 'BooleanParameter', name = 'x', default = 1",
+            "must be true or false, not a number",
+        ),
+        ("type = 'TextParameter', name = 'x', default = 1", "must be a string, not a number"),
+        ("type = 'ChoiceStringParameter', name = 'x'", "needs a value for 'choices'"),
+        (
+            "type = 'ChoiceStringParameter', name = 'x', choices = ['a'], default = 'b'",
+            "'b' is not among the choices",
+        ),
+        ("type = 'NestedParameter', name = 'x'", "'NestedParameter' is not supported yet"),
+        ("type = 'StringParamter', name = 'x'", "did you mean 'StringParameter'?"),
+    ]
+    .into_iter()
+    .map(|(text, expected)| (property(text), expected))
+    .chain(
+        [
+            ("name = 'f f'", "may hold letters, digits"),
+            ("name = 'force'\nreason = { name = 'why' }", "always named 'reason'"),
+            ("name = 'force'\npriority = { type = 'StringParameter' }", "must be an IntParameter"),
+            ("name = 'force'\ncodebases = []", "must not be empty"),
+            ("name = 'force'\ncodebases = ['a', 'a']", "the codebase 'a' is given twice"),
+            (
+                "name = 'force'\ncodebases = [{ codebase = 'a', patch = {} }]",
+                "patch: is not supported yet",
+            ),
+            ("name = 'force'\ncodebases = [{ branch = 1 }]", "must be a string, a table"),
+            ("name = 'force'\nchange_filter = {}", "unknown key 'change_filter'"),
+        ]
+        .map(|(text, expected)| (text.to_owned(), expected)),
+    )
+    .collect();
+    for (to, expected) in cases {
+        let report = problem_of(FORCE, &to);
+        assert!(report.contains(expected), "{to}\nwants: {expected}\nhas: {report}");
+    }
+}
+
+#[test]
+fn builders() {
+    all_report(&[
+        (BUILDER, "", "needs at least one worker"),
+        (
+            BUILDER,
+            "workername = 'example-woker'",
+            "unknown worker 'example-woker'; did you mean 'example-worker'?",
+        ),
+        (BUILDER, "workername = 'example-worker'\ntags = ['a', 'a']", "the tag 'a' is given twice"),
+        (
+            BUILDER,
+            "workername = 'example-worker'\nenv = { A = true }",
+            "'A' must be a string or a list of strings, not true or false",
+        ),
+        (BUILDER, "workername = 'example-worker'\nlocks = []", "locks: is not supported yet"),
+        (
+            BUILDER,
+            "workername = 'example-worker'\nworkerbuildir = 'x'",
+            "did you mean 'workerbuilddir'?",
+        ),
+        ("\"ShellCommand\"", "\"ShelCommand\"", "did you mean 'ShellCommand'?"),
+    ]);
+    let report = problem_of("name = \"runtests\"", "name = '_runtests'");
+    assert!(report.contains("must not begin with an underscore"), "{report}");
+    let report = problem_of(BUILDER, "workername = 'example-worker'\nfactory = 'f'");
+    assert!(report.contains("given beside 'steps'"), "{report}");
+
+    let dir =
+        check(&edited(BUILDER, "workername = 'example-worker'\nbuilddir = 'a b'")).expect("good");
+    assert_eq!(dir.builders[0].workerbuilddir, "a b");
+}
+
+#[test]
+fn factories_are_shared() {
+    let head = super::EXAMPLE.replace("[\"runtests\"]", "[\"runtests\", \"it's b\"]");
+    let text = head
+        + "[[builders]]\nname = \"it's b\"\nworkername = 'example-worker'\nfactory = 'f'\n\
+           [[factories.f.steps]]\ntype = 'ShellCommand'\ncommand = 'make'\n";
+    let config = check(&text).expect("a good configuration");
+    assert_eq!(config.builders[1].workerbuilddir, "it_s_b");
+    assert_eq!(config.builders[1].steps.len(), 1);
+    let report = check(&text.replace("factory = 'f'", "factory = 'ff'")).expect_err("unknown");
+    assert!(report.contains("unknown factory 'ff'; did you mean 'f'?"), "{report}");
+    let report = check(&text.replace("factory = 'f'", "")).expect_err("no steps");
+    assert!(report.contains("needs 'steps', or a 'factory'"), "{report}");
+}

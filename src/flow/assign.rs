@@ -1,0 +1,335 @@
+//! Who builds what now, and why the rest still waits.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use crate::model::{BuildRequestId, BuilderId, Timestamp, WorkerId};
+
+/// An unclaimed request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub request: BuildRequestId,
+    pub builder: BuilderId,
+    /// Higher runs first.
+    pub priority: i64,
+    pub submitted_at: Timestamp,
+}
+
+/// A builder that this master runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuilderWorkers {
+    pub builder: BuilderId,
+    pub workers: Vec<WorkerId>,
+}
+
+/// A configured worker as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkerState {
+    pub name: String,
+    pub connected: bool,
+    pub paused: bool,
+    /// Shuts down when its builds are done.
+    pub graceful: bool,
+    /// Gets no build before this time, because its last builds broke.
+    pub quarantined_until: Option<Timestamp>,
+    /// `None` is unlimited.
+    pub max_builds: Option<usize>,
+    /// Builders it builds for now. A worker runs at most one build of a builder at a time.
+    pub running: Vec<BuilderId>,
+}
+
+/// A build to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    pub request: BuildRequestId,
+    pub builder: BuilderId,
+    pub worker: WorkerId,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Assignment {
+    /// In the order in which they should start.
+    pub starts: Vec<Start>,
+    /// Everybody else, with the reason.
+    pub pending: Vec<(BuildRequestId, PendingReason)>,
+}
+
+/// Why a request waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PendingReason {
+    /// No master that we know of runs the builder.
+    BuilderNotConfigured,
+    /// The builder's worker list is empty.
+    NoWorkers,
+    /// What keeps each of the builder's workers.
+    Workers(Vec<(String, Unavailable)>),
+}
+
+/// Why a worker cannot take a build of some builder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unavailable {
+    NotConnected,
+    Paused,
+    ShuttingDown,
+    Quarantined {
+        until: Timestamp,
+    },
+    /// It runs `max_builds` builds.
+    Busy,
+    /// It runs another build of the same builder.
+    BusyWithBuilder,
+}
+
+/// Hands requests to workers: the highest priority first, then the oldest, over all builders.
+/// Of several free workers the least busy one builds; `seed` decides between equals.
+pub fn assign(
+    waiting: &[Waiting],
+    builders: &[BuilderWorkers],
+    workers: &HashMap<WorkerId, WorkerState>,
+    now: Timestamp,
+    seed: u64,
+) -> Assignment {
+    let builders: HashMap<BuilderId, &[WorkerId]> =
+        builders.iter().map(|entry| (entry.builder, entry.workers.as_slice())).collect();
+    let mut queue: Vec<&Waiting> = waiting.iter().collect();
+    queue.sort_by_key(|w| (std::cmp::Reverse(w.priority), w.submitted_at, w.request));
+    let mut floor = Floor::new(workers, now, seed);
+    // Workers only get busier while we assign: a builder that found none finds none later.
+    let mut exhausted: HashSet<BuilderId> = HashSet::new();
+    let mut assignment = Assignment::default();
+    let mut left = Vec::new();
+    for request in queue {
+        let candidates = builders.get(&request.builder).copied().unwrap_or_default();
+        let chosen = match exhausted.contains(&request.builder) {
+            true => None,
+            false => floor.choose(request.builder, candidates),
+        };
+        match chosen {
+            Some(worker) => {
+                floor.occupy(worker, request.builder);
+                let Waiting { request, builder, .. } = *request;
+                assignment.starts.push(Start { request, builder, worker });
+            }
+            None => {
+                exhausted.insert(request.builder);
+                left.push(request);
+            }
+        }
+    }
+    let mut reasons: HashMap<BuilderId, PendingReason> = HashMap::new();
+    for request in left {
+        let reason = reasons.entry(request.builder).or_insert_with(|| {
+            match builders.get(&request.builder) {
+                None => PendingReason::BuilderNotConfigured,
+                Some([]) => PendingReason::NoWorkers,
+                Some(candidates) => floor.reason(request.builder, candidates),
+            }
+        });
+        assignment.pending.push((request.request, reason.clone()));
+    }
+    assignment
+}
+
+/// The workers, with the builds that this round has given them.
+struct Floor<'a> {
+    workers: &'a HashMap<WorkerId, WorkerState>,
+    started: HashMap<WorkerId, Vec<BuilderId>>,
+    now: Timestamp,
+    random: fastrand::Rng,
+}
+
+impl<'a> Floor<'a> {
+    fn new(workers: &'a HashMap<WorkerId, WorkerState>, now: Timestamp, seed: u64) -> Floor<'a> {
+        Floor { workers, started: HashMap::new(), now, random: fastrand::Rng::with_seed(seed) }
+    }
+
+    fn occupy(&mut self, worker: WorkerId, builder: BuilderId) {
+        self.started.entry(worker).or_default().push(builder);
+    }
+
+    fn started(&self, id: WorkerId) -> &[BuilderId] {
+        self.started.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    fn choose(&mut self, builder: BuilderId, candidates: &[WorkerId]) -> Option<WorkerId> {
+        let load = |id: WorkerId| {
+            let running = self.workers.get(&id).map_or(0, |worker| worker.running.len());
+            running + self.started(id).len()
+        };
+        let free: Vec<(usize, WorkerId)> = candidates
+            .iter()
+            .filter(|id| self.obstacle(builder, **id).is_none())
+            .map(|id| (load(*id), *id))
+            .collect();
+        let least = free.iter().map(|(load, _)| *load).min()?;
+        let idle: Vec<WorkerId> =
+            free.into_iter().filter(|(load, _)| *load == least).map(|(_, id)| id).collect();
+        Some(idle[self.random.usize(..idle.len())])
+    }
+
+    /// What keeps this worker from the builder's next build.
+    fn obstacle(&self, builder: BuilderId, id: WorkerId) -> Option<Unavailable> {
+        let Some(worker) = self.workers.get(&id).filter(|worker| worker.connected) else {
+            return Some(Unavailable::NotConnected);
+        };
+        if worker.graceful {
+            return Some(Unavailable::ShuttingDown);
+        }
+        if worker.paused {
+            return Some(Unavailable::Paused);
+        }
+        if let Some(until) = worker.quarantined_until.filter(|until| *until > self.now) {
+            return Some(Unavailable::Quarantined { until });
+        }
+        let started = self.started(id);
+        if worker.max_builds.is_some_and(|most| worker.running.len() + started.len() >= most) {
+            return Some(Unavailable::Busy);
+        }
+        let same = worker.running.contains(&builder) || started.contains(&builder);
+        same.then_some(Unavailable::BusyWithBuilder)
+    }
+
+    fn reason(&self, builder: BuilderId, candidates: &[WorkerId]) -> PendingReason {
+        let name = |id: WorkerId| {
+            self.workers.get(&id).map_or_else(|| format!("worker {id}"), |w| w.name.clone())
+        };
+        let kept = |id: &WorkerId| Some((name(*id), self.obstacle(builder, *id)?));
+        PendingReason::Workers(candidates.iter().filter_map(kept).collect())
+    }
+}
+
+/// How many workers a reason names.
+const NAMES: usize = 5;
+
+impl fmt::Display for PendingReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers = match self {
+            PendingReason::BuilderNotConfigured => {
+                return f.write_str("no running master has this builder in its configuration");
+            }
+            PendingReason::NoWorkers => return f.write_str("the builder has no workers"),
+            PendingReason::Workers(workers) => workers,
+        };
+        let mut groups: indexmap::IndexMap<String, Vec<&str>> = Default::default();
+        for (name, unavailable) in workers {
+            groups.entry(unavailable.to_string()).or_default().push(name);
+        }
+        for (place, (what, names)) in groups.iter().enumerate() {
+            let shown = names[..names.len().min(NAMES)].join(", ");
+            let more = match names.len().saturating_sub(NAMES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{what}: {shown}{more}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unavailable::NotConnected => "not connected",
+            Unavailable::Paused => "paused",
+            Unavailable::ShuttingDown => "shutting down",
+            Unavailable::Quarantined { .. } => "resting after broken builds",
+            Unavailable::Busy => "busy with as many builds as allowed",
+            Unavailable::BusyWithBuilder => "busy with another build of this builder",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(id: i64, builder: i64, priority: i64, submitted_at: i64) -> Waiting {
+        let (request, builder) = (BuildRequestId(id), BuilderId(builder));
+        Waiting { request, builder, priority, submitted_at }
+    }
+
+    fn builder(id: i64, workers: &[i64]) -> BuilderWorkers {
+        let workers = workers.iter().map(|id| WorkerId(*id)).collect();
+        BuilderWorkers { builder: BuilderId(id), workers }
+    }
+
+    fn worker(id: i64, change: impl FnOnce(&mut WorkerState)) -> (WorkerId, WorkerState) {
+        let name = format!("w{id}");
+        let mut state = WorkerState { name, connected: true, ..WorkerState::default() };
+        change(&mut state);
+        (WorkerId(id), state)
+    }
+
+    fn order(assignment: &Assignment) -> Vec<i64> {
+        assignment.starts.iter().map(|start| start.request.0).collect()
+    }
+
+    #[test]
+    fn priority_then_age_over_all_builders() {
+        let workers = HashMap::from([worker(1, |w| w.max_builds = Some(3))]);
+        let builders = [builder(1, &[1]), builder(2, &[1]), builder(3, &[1]), builder(4, &[1])];
+        let queue = [
+            waiting(1, 1, 0, 30),
+            waiting(2, 2, 0, 10),
+            waiting(3, 3, 5, 90),
+            waiting(4, 4, 0, 40),
+        ];
+        let assignment = assign(&queue, &builders, &workers, 0, 1);
+        assert_eq!(order(&assignment), [3, 2, 1]);
+        let (request, reason) = &assignment.pending[0];
+        assert_eq!(request.0, 4);
+        assert_eq!(reason.to_string(), "busy with as many builds as allowed: w1");
+    }
+
+    #[test]
+    fn one_build_of_a_builder_per_worker() {
+        let workers =
+            HashMap::from([worker(1, |_| ()), worker(2, |w| w.running = vec![BuilderId(1)])]);
+        let queue = [waiting(1, 1, 0, 0), waiting(2, 1, 0, 1)];
+        let assignment = assign(&queue, &[builder(1, &[1, 2])], &workers, 0, 1);
+        assert_eq!(assignment.starts.len(), 1);
+        assert_eq!(assignment.starts[0].worker, WorkerId(1));
+        let reason = assignment.pending[0].1.to_string();
+        assert_eq!(reason, "busy with another build of this builder: w1, w2");
+    }
+
+    #[test]
+    fn the_least_busy_worker_builds() {
+        let busy = |w: &mut WorkerState| w.running = vec![BuilderId(9)];
+        let workers = HashMap::from([worker(1, busy), worker(2, |_| ()), worker(3, busy)]);
+        for seed in 0..20 {
+            let assignment =
+                assign(&[waiting(1, 1, 0, 0)], &[builder(1, &[1, 2, 3])], &workers, 0, seed);
+            assert_eq!(assignment.starts[0].worker, WorkerId(2));
+        }
+        let idle = HashMap::from([worker(1, |_| ()), worker(2, |_| ())]);
+        let chosen: HashSet<WorkerId> = (0..50)
+            .map(|seed| assign(&[waiting(1, 1, 0, 0)], &[builder(1, &[1, 2])], &idle, 0, seed))
+            .map(|assignment| assignment.starts[0].worker)
+            .collect();
+        assert_eq!(chosen.len(), 2, "equals share the work");
+    }
+
+    #[test]
+    fn every_waiting_request_has_a_reason() {
+        let workers = HashMap::from([
+            worker(1, |w| w.connected = false),
+            worker(2, |w| w.paused = true),
+            worker(3, |w| w.graceful = true),
+            worker(4, |w| w.quarantined_until = Some(50)),
+        ]);
+        let reason = |workers_of: &[i64], now: i64| {
+            let assignment =
+                assign(&[waiting(1, 1, 0, 0)], &[builder(1, workers_of)], &workers, now, 1);
+            assignment.pending.first().map(|(_, reason)| reason.to_string())
+        };
+        assert_eq!(reason(&[], 0).unwrap(), "the builder has no workers");
+        assert_eq!(reason(&[1, 7], 0).unwrap(), "not connected: w1, worker 7");
+        assert_eq!(reason(&[2, 3], 0).unwrap(), "paused: w2; shutting down: w3");
+        assert_eq!(reason(&[4], 49).unwrap(), "resting after broken builds: w4");
+        assert_eq!(reason(&[4], 50), None);
+        let orphan = assign(&[waiting(1, 8, 0, 0)], &[], &workers, 0, 1);
+        assert_eq!(orphan.pending[0].1, PendingReason::BuilderNotConfigured);
+    }
+}

@@ -1,0 +1,153 @@
+//! Expressions of `doStepIf` and `hideStepIf`, such as `branch == "main" and results != "success"`.
+//!
+//! Jinja's expression language over the build's properties. Every property whose name is an
+//! identifier is a variable; `prop("name", default)` reaches all of them; `results` is the name of
+//! the step's result (`success`, `failure` …) and `results_code` its number.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::value::{Object, Value as Jinja};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+
+use crate::model::{Properties, Results};
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment
+});
+
+/// A checked expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    source: String,
+}
+
+impl Expression {
+    /// # Errors
+    /// A message that quotes the expression and says what the parser stumbled on.
+    pub fn parse(source: &str) -> Result<Expression, String> {
+        match ENVIRONMENT.compile_expression(source) {
+            Ok(_) => Ok(Expression { source: source.to_owned() }),
+            Err(error) => Err(complaint(source, &error)),
+        }
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Is it true for these properties? `results` is what the step ended with, for `hideStepIf`.
+    ///
+    /// # Errors
+    /// A message for people, as for a comparison of a number with text.
+    pub fn eval(&self, properties: &Properties, results: Option<Results>) -> Result<bool, String> {
+        let compiled = ENVIRONMENT
+            .compile_expression(&self.source)
+            .map_err(|error| complaint(&self.source, &error))?;
+        let scope = Scope { properties: Arc::new(properties.clone()), results };
+        compiled
+            .eval(Jinja::from_object(scope))
+            .map(|value| value.is_true())
+            .map_err(|error| complaint(&self.source, &error))
+    }
+}
+
+fn complaint(source: &str, error: &Error) -> String {
+    let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
+    format!("the expression '{source}' is wrong: {detail}")
+}
+
+/// What an expression sees.
+#[derive(Debug)]
+struct Scope {
+    properties: Arc<Properties>,
+    results: Option<Results>,
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Scope>, key: &Jinja) -> Option<Jinja> {
+        let name = key.as_str()?;
+        match name {
+            "prop" => Some(Jinja::from_object(Prop(self.properties.clone()))),
+            "results" => self.results.map(|results| Jinja::from(results.name())),
+            "results_code" => self.results.map(|results| Jinja::from(results.code())),
+            name => self.properties.get(name).map(Jinja::from_serialize),
+        }
+    }
+}
+
+/// `prop(name, default)`.
+struct Prop(Arc<Properties>);
+
+impl fmt::Debug for Prop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("prop")
+    }
+}
+
+impl Object for Prop {
+    fn call(
+        self: &Arc<Prop>,
+        _state: &minijinja::State<'_, '_>,
+        args: &[Jinja],
+    ) -> Result<Jinja, Error> {
+        let Some(name) = args.first().and_then(Jinja::as_str) else {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "prop needs the name of a property in quotes",
+            ));
+        };
+        Ok(match self.0.get(name) {
+            Some(value) => Jinja::from_serialize(value),
+            None => args.get(1).cloned().unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn expressions_see_properties_and_results() {
+        let properties = Properties::from_iter([
+            ("branch", json!("main"), "t"),
+            ("n", json!(3), "t"),
+            ("with-dash", json!(true), "t"),
+            ("list", json!(["a"]), "t"),
+            ("none", Value::Null, "t"),
+        ]);
+        let cases = [
+            ("branch == 'main'", true),
+            ("branch != 'main' or n > 2", true),
+            ("prop('with-dash')", true),
+            ("prop('missing')", false),
+            ("prop('missing', 5) == 5", true),
+            ("missing", false),
+            ("not missing", true),
+            ("'a' in list", true),
+            ("none", false),
+            ("results == 'failure'", true),
+            ("results_code == 2", true),
+            ("results in ['success', 'skipped']", false),
+            ("branch[:2] == 'ma'", true),
+        ];
+        for (source, expected) in cases {
+            let expression = Expression::parse(source).unwrap();
+            let value = expression.eval(&properties, Some(Results::Failure));
+            assert_eq!(value, Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let message = Expression::parse("branch ==").unwrap_err();
+        assert!(message.contains("branch =="), "{message}");
+        let broken = Expression::parse("nothing()").unwrap();
+        assert!(broken.eval(&Properties::new(), None).is_err());
+    }
+}

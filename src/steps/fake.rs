@@ -1,0 +1,302 @@
+//! Benches for tests: one answers from a script, one runs commands on this machine.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use async_trait::async_trait;
+use protocol::command::{Arg, Command, CommandLine, EnvValue, Shell};
+use protocol::update::Update;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+
+use super::{
+    BuilderFacts, Capture, Finished, Outcome, StepError, StepPlan, Stream, Workbench, WorkerFacts,
+};
+use crate::config::problems::{Place, Problems};
+use crate::config::raw::{Raw, RawValue};
+use crate::model::{Change, LogType, Properties, SourceStamp, SourceStampId};
+
+/// Where commands go.
+pub(super) enum Worker {
+    /// Each command takes the next answer.
+    Script(VecDeque<Finished>),
+    /// Commands run in this directory.
+    Local(PathBuf),
+}
+
+/// A bench that remembers all that a step did.
+pub(super) struct FakeBench {
+    pub worker_side: Worker,
+    pub properties: Properties,
+    pub sources: Vec<SourceStamp>,
+    pub changes: Vec<Change>,
+    pub worker: WorkerFacts,
+    pub builder: BuilderFacts,
+    pub secrets: Vec<(String, String)>,
+    pub commands: Vec<Command>,
+    /// Log name, stream, text.
+    pub logs: Vec<(String, Stream, String)>,
+    pub basedir: PathBuf,
+    /// Send a reason to interrupt.
+    pub interrupt: watch::Sender<Option<String>>,
+}
+
+impl FakeBench {
+    pub fn scripted(answers: impl IntoIterator<Item = Finished>) -> FakeBench {
+        FakeBench::new(Worker::Script(answers.into_iter().collect()))
+    }
+
+    pub fn local(directory: &Path) -> FakeBench {
+        FakeBench::new(Worker::Local(directory.to_owned()))
+    }
+
+    fn new(worker_side: Worker) -> FakeBench {
+        FakeBench {
+            worker_side,
+            properties: Properties::new(),
+            sources: vec![stamp("", None, None)],
+            changes: Vec::new(),
+            worker: WorkerFacts { system: "posix".into(), ..WorkerFacts::default() },
+            builder: BuilderFacts::default(),
+            secrets: Vec::new(),
+            commands: Vec::new(),
+            logs: Vec::new(),
+            basedir: std::env::temp_dir(),
+            interrupt: watch::Sender::new(None),
+        }
+    }
+
+    /// All text of one log.
+    pub fn log_text(&self, name: &str) -> String {
+        self.logs.iter().filter(|(log, ..)| log == name).map(|(_, _, text)| text.as_str()).collect()
+    }
+
+    /// The only shell command so far.
+    pub fn shell(&self) -> &Shell {
+        match self.commands.as_slice() {
+            [Command::Shell(shell)] => shell,
+            other => panic!("not one shell command: {other:?}"),
+        }
+    }
+
+    /// Runs a step and gives its outcome with its line.
+    pub async fn run(&mut self, plan: &StepPlan) -> (Outcome, String) {
+        let outcome = plan.step.run(self).await.unwrap();
+        let text = plan.done_text(&outcome);
+        (outcome, text)
+    }
+}
+
+/// A command that ended with this exit status and output.
+pub(super) fn ended(rc: i64, stdout: &str) -> Finished {
+    Finished { rc: Some(rc), stdout: stdout.into(), ..Finished::default() }
+}
+
+pub(super) fn stamp(codebase: &str, branch: Option<&str>, revision: Option<&str>) -> SourceStamp {
+    SourceStamp {
+        id: SourceStampId(1),
+        branch: branch.map(str::to_owned),
+        revision: revision.map(str::to_owned),
+        repository: String::new(),
+        project: String::new(),
+        codebase: codebase.into(),
+        created_at: 0,
+        patch: None,
+    }
+}
+
+fn raw(value: Value) -> Raw {
+    let value = match value {
+        Value::Null => RawValue::Null,
+        Value::Bool(value) => RawValue::Bool(value),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => RawValue::Int(number),
+            None => RawValue::Float(number.as_f64().unwrap()),
+        },
+        Value::String(text) => RawValue::Text(text),
+        Value::Array(items) => RawValue::List(items.into_iter().map(raw).collect()),
+        Value::Object(table) => {
+            RawValue::Table(table.into_iter().map(|(key, value)| (key, raw(value))).collect())
+        }
+    };
+    Raw { value, place: Place::default() }
+}
+
+/// Reads a step that must be without mistakes.
+pub(super) fn plan(value: Value) -> StepPlan {
+    let (plan, problems) = parsed(value);
+    assert!(problems.is_empty(), "{problems}");
+    plan.unwrap()
+}
+
+pub(super) fn parsed(value: Value) -> (Option<StepPlan>, String) {
+    let mut problems = Problems::new();
+    let plan = super::registry::parse(&raw(value), "steps[0]", &mut problems);
+    (plan, problems.to_string())
+}
+
+#[async_trait(?Send)]
+impl Workbench for FakeBench {
+    fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    fn set_property(&mut self, name: &str, value: Value, source: &str) {
+        self.properties.set(name, value, source);
+    }
+
+    fn sources(&self) -> &[SourceStamp] {
+        &self.sources
+    }
+
+    fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn worker(&self) -> &WorkerFacts {
+        &self.worker
+    }
+
+    fn builder(&self) -> &BuilderFacts {
+        &self.builder
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        self.secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
+        self.commands.push(command.clone());
+        let mut finished = match &mut self.worker_side {
+            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
+            Worker::Local(directory) => run_local(directory, command).await,
+        };
+        if !capture.quiet {
+            self.logs.push(("stdio".into(), Stream::Stdout, finished.stdout.clone()));
+            self.logs.push(("stdio".into(), Stream::Stderr, finished.stderr.clone()));
+        }
+        if !capture.stdout {
+            finished.stdout.clear();
+        }
+        if !capture.stderr {
+            finished.stderr.clear();
+        }
+        finished.interrupted = self.interrupt.borrow().clone();
+        Ok(finished)
+    }
+
+    async fn log(
+        &mut self,
+        name: &str,
+        _kind: LogType,
+        stream: Stream,
+        text: &str,
+    ) -> Result<(), StepError> {
+        self.logs.push((name.into(), stream, text.into()));
+        // Lets tests interrupt a program that has told that it runs.
+        if text.contains("please interrupt") {
+            self.interrupt.send_replace(Some("test".into()));
+        }
+        Ok(())
+    }
+
+    fn set_summary(&mut self, _text: &str) {}
+
+    fn add_url(&mut self, _name: &str, _url: &str) {}
+
+    fn interruption(&self) -> watch::Receiver<Option<String>> {
+        self.interrupt.subscribe()
+    }
+
+    fn master_basedir(&self) -> &Path {
+        &self.basedir
+    }
+}
+
+async fn run_local(base: &Path, command: Command) -> Finished {
+    match command {
+        Command::Shell(shell) => run_shell(base, shell).await,
+        Command::MakeDirectory { dir } => by_rc(std::fs::create_dir_all(base.join(dir))),
+        Command::RemoveDirectory { dirs, .. } => {
+            let remove = |dir: &String| match std::fs::remove_dir_all(base.join(dir)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+            by_rc(dirs.iter().try_for_each(remove))
+        }
+        Command::CopyDirectory { from, to, .. } => {
+            let copy = std::process::Command::new("cp")
+                .args(["-R", "-P", "-p"])
+                .args([base.join(from), base.join(to)])
+                .status()
+                .unwrap();
+            ended(copy.code().unwrap().into(), "")
+        }
+        Command::Stat { file } => {
+            use std::os::unix::fs::MetadataExt;
+            match std::fs::metadata(base.join(file)) {
+                Ok(data) => {
+                    let mut stat = [0; 10];
+                    stat[0] = i64::from(data.mode());
+                    Finished { updates: vec![Update::Stat(stat)], ..ended(0, "") }
+                }
+                Err(error) => by_rc(Err(error)),
+            }
+        }
+        Command::ListDirectory { dir } => match std::fs::read_dir(base.join(dir)) {
+            Ok(entries) => {
+                let name = |entry: std::io::Result<std::fs::DirEntry>| {
+                    entry.unwrap().file_name().to_string_lossy().into_owned()
+                };
+                let files = Update::Files(entries.map(name).collect());
+                Finished { updates: vec![files], ..ended(0, "") }
+            }
+            Err(error) => by_rc(Err(error)),
+        },
+        other => panic!("not offered: {other:?}"),
+    }
+}
+
+fn by_rc(result: std::io::Result<()>) -> Finished {
+    ended(result.err().map_or(0, |error| error.raw_os_error().unwrap_or(1).into()), "")
+}
+
+async fn run_shell(base: &Path, shell: Shell) -> Finished {
+    let directory = base.join(&shell.workdir);
+    std::fs::create_dir_all(&directory).unwrap();
+    let args: Vec<String> = match shell.command {
+        CommandLine::Text(text) => vec!["/bin/sh".into(), "-c".into(), text],
+        CommandLine::Args(args) => args
+            .into_iter()
+            .map(|arg| match arg {
+                Arg::Plain(text) | Arg::Obfuscated { real: text, .. } => text,
+            })
+            .collect(),
+    };
+    let mut command = tokio::process::Command::new(&args[0]);
+    command.args(&args[1..]).current_dir(directory);
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    command.env("LC_ALL", "C");
+    for (name, value) in shell.env {
+        match value {
+            Some(EnvValue::Text(value)) => command.env(name, value),
+            Some(EnvValue::Paths(paths)) => command.env(name, paths.join(":")),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let text = shell.initial_stdin.unwrap_or_default();
+    stdin.write_all(text.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    Finished {
+        rc: Some(output.status.code().map_or(-1, i64::from)),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        ..Finished::default()
+    }
+}
