@@ -8,3 +8,4 @@ pub mod config;
 pub mod events;
 pub mod flow;
 pub mod steps;
+pub mod db;

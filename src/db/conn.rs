@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{self, ConnectionManager, CustomizeConnection, Pool};
 use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, ConnectionError};
 
 use super::DbError;
 
@@ -36,10 +36,48 @@ fn apply_settings(conn: &mut Conn) -> Result<(), diesel::result::Error> {
 
 /// Opens one connection with its settings.
 pub(super) fn establish(path: &str) -> Result<Conn, DbError> {
-    let mut conn = Conn::establish(path).map_err(|error| DbError::open(path, &error))?;
-    apply_settings(&mut conn)
-        .map_err(|error| DbError::open(path, &ConnectionError::CouldntSetupConfiguration(error)))?;
+    // Through the backend itself: the enum would hide the reason of a failure.
+    let conn = SqliteConnection::establish(path)
+        .map_err(|error| DbError::Open { database: path.to_owned(), reason: mend(&error) })?;
+    let mut conn = Conn::Sqlite(conn);
+    apply_settings(&mut conn).map_err(|error| explain(path, error.into()))?;
     Ok(conn)
+}
+
+/// Names the file in an error that came while opening it.
+pub(super) fn explain(path: &str, error: DbError) -> DbError {
+    match error {
+        DbError::Query(text) => DbError::Open { database: path.to_owned(), reason: mend(&text) },
+        other => other,
+    }
+}
+
+/// SQLite's reason and what people can do about it.
+fn mend(reason: &impl std::fmt::Display) -> String {
+    let reason = reason.to_string();
+    let hint = if reason.contains("unable to open") {
+        "its directory must exist and the master's user must be able to write there"
+    } else if reason.contains("readonly") || reason.contains("read-only") {
+        "the master's user must be able to write the file and its directory"
+    } else if reason.contains("not a database") || reason.contains("malformed") {
+        "the file is damaged or no SQLite database; restore a backup, or name another file in \
+         db_url"
+    } else if reason.contains("locked") {
+        "another program holds it; stop the other master first"
+    } else if reason.contains("full") {
+        "make room on the disk"
+    } else {
+        return reason;
+    };
+    format!("{reason}: {hint}")
+}
+
+/// See [`Db::checkpoint`](super::Db::checkpoint).
+pub(super) fn checkpoint(conn: &mut Conn) -> Result<(), DbError> {
+    match conn {
+        Conn::Sqlite(conn) => conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?,
+    }
+    Ok(())
 }
 
 pub(super) type ReaderPool = Pool<ConnectionManager<Conn>>;

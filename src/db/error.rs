@@ -22,12 +22,6 @@ pub enum DbError {
     Closed,
 }
 
-impl DbError {
-    pub(super) fn open(database: &str, error: &diesel::ConnectionError) -> DbError {
-        DbError::Open { database: database.to_owned(), reason: error.to_string() }
-    }
-}
-
 impl From<diesel::result::Error> for DbError {
     fn from(error: diesel::result::Error) -> DbError {
         use diesel::result::{DatabaseErrorKind, Error};

@@ -8,6 +8,34 @@
 mod conn;
 mod error;
 mod writer;
+pub mod listing;
+mod migrate;
+mod url;
+mod schema;
+mod ids;
+mod dialect;
+mod hash;
+mod json;
+mod names;
+mod log_reader;
+mod users;
+
+pub mod compress;
+pub mod masters;
+pub mod builders;
+pub mod workers;
+pub mod schedulers;
+pub mod changesources;
+pub mod changes;
+pub mod collapsing;
+pub mod sourcestamps;
+pub mod buildsets;
+pub mod buildrequests;
+pub mod builds;
+pub mod steps;
+pub mod logs;
+pub mod properties;
+pub mod state;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +45,8 @@ use tokio::sync::Semaphore;
 
 pub use conn::Conn;
 pub use error::DbError;
+pub use log_reader::MAX_TEXT;
+pub use url::sqlite_path;
 
 use conn::{READERS, ReaderPool};
 use writer::Writer;
@@ -31,12 +61,16 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the database file at `path`. Blocks: call it before the actors run.
+    /// Opens the database file at `path`, with a new schema when it is new or empty. Blocks: call
+    /// it before the actors run.
     ///
     /// # Errors
-    /// When the file cannot be opened, is not a database, or its directory is not writable.
+    /// When the file cannot be opened, is not Buildbot 4.3's database, or its directory is not
+    /// writable.
     pub fn open(path: &str) -> Result<Db, DbError> {
-        let writer = Writer::start(conn::establish(path)?).map_err(|error| DbError::Open {
+        let mut conn = conn::establish(path)?;
+        migrate::prepare(&mut conn, path).map_err(|error| conn::explain(path, error))?;
+        let writer = Writer::start(conn, path).map_err(|error| DbError::Open {
             database: path.to_owned(),
             reason: error.to_string(),
         })?;
@@ -63,13 +97,24 @@ impl Db {
 
     /// Runs `work` in a transaction of its own; the answer comes after the commit.
     ///
-    /// An error rolls back what `work` did and nothing else.
-    pub async fn write<T, F>(&self, work: F) -> Result<T, DbError>
+    /// The request is queued at the call, not at the await: requests are carried out in the order
+    /// of their calls, and one whose asker has gone is carried out all the same. An error rolls
+    /// back what `work` did and nothing else.
+    pub fn write<T, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, DbError>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
     {
-        self.writer.run(work).await
+        self.writer.run(work)
+    }
+
+    /// Moves what the write-ahead log holds into the database file itself, so that the file alone
+    /// is the whole database. For the end of a clean stop.
+    pub async fn checkpoint(&self) -> Result<(), DbError> {
+        self.read(conn::checkpoint).await
     }
 }
 

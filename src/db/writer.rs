@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use diesel::Connection;
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use tokio::sync::oneshot;
 
 use super::{Conn, DbError};
@@ -17,8 +17,8 @@ const GROUP: usize = 256;
 
 /// Answers one request once it is known whether the group was committed.
 type Answer = Box<dyn FnOnce(Result<(), DbError>) + Send>;
-/// Runs one request inside the open transaction.
-type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// Runs one request inside the open transaction, or learns why there is none.
+type Job = Box<dyn FnOnce(Result<&mut Conn, DbError>) -> Answer + Send>;
 
 /// Hands requests to the writer's thread.
 #[derive(Clone)]
@@ -28,50 +28,74 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the writer's thread; it ends when the last clone is dropped.
-    pub(super) fn start(conn: Conn) -> std::io::Result<Writer> {
+    pub(super) fn start(conn: Conn, path: &str) -> std::io::Result<Writer> {
         let (jobs, inbox) = channel();
-        std::thread::Builder::new().name("db-writer".into()).spawn(move || serve(conn, &inbox))?;
+        let path = path.to_owned();
+        std::thread::Builder::new()
+            .name("db-writer".into())
+            .spawn(move || serve(conn, &path, &inbox))?;
         Ok(Writer { jobs })
     }
 
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, DbError>
+    /// Queues `work` at the call, so that requests keep the order of their calls.
+    pub(super) fn run<T, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, DbError>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let outcome = in_savepoint(conn, work);
+            let outcome = conn.and_then(|conn| in_savepoint(conn, work));
             Box::new(move |committed| {
                 // The asker may have gone; its request is durable all the same.
                 let _ = reply.send(committed.and(outcome));
             })
         });
-        self.jobs.send(job).map_err(|_| DbError::Closed)?;
-        answer.await.map_err(|_| DbError::Closed)?
+        let queued = self.jobs.send(job).map_err(|_| DbError::Closed);
+        async move {
+            queued?;
+            answer.await.map_err(|_| DbError::Closed)?
+        }
     }
 }
 
-fn serve(mut conn: Conn, inbox: &Receiver<Job>) {
+fn serve(mut conn: Conn, path: &str, inbox: &Receiver<Job>) {
     while let Ok(first) = inbox.recv() {
         let mut group = vec![first];
         group.extend(inbox.try_iter().take(GROUP - 1));
-        commit_group(&mut conn, group);
+        if !commit_group(&mut conn, group) {
+            // Whatever state the connection is in after that: a fresh one is in none.
+            match super::conn::establish(path) {
+                Ok(fresh) => conn = fresh,
+                Err(error) => tracing::error!(%error, "the writer keeps its connection"),
+            }
+        }
     }
 }
 
-fn commit_group(conn: &mut Conn, group: Vec<Job>) {
-    let mut answers = Vec::with_capacity(group.len());
-    let committed = begin(conn).and_then(|()| {
-        answers.extend(group.into_iter().map(|job| job(conn)));
-        commit(conn)
-    });
+/// Runs the requests, commits, answers; false when the commit failed.
+fn commit_group(conn: &mut Conn, group: Vec<Job>) -> bool {
+    let requests = group.len();
+    let (answers, committed): (Vec<Answer>, _) = match begin(conn) {
+        Ok(()) => {
+            let answers = group.into_iter().map(|job| job(Ok(conn))).collect();
+            (answers, commit(conn))
+        }
+        Err(error) => {
+            let answers = group.into_iter().map(|job| job(Err(error.clone()))).collect();
+            (answers, Err(error))
+        }
+    };
     if let Err(error) = &committed {
-        tracing::error!(%error, requests = answers.len(), "the database refused a commit");
+        tracing::error!(%error, requests, "the database refused a commit");
     }
     for answer in answers {
         answer(committed.clone());
     }
+    committed.is_ok()
 }
 
 /// A writing transaction takes its lock at the start: a deferred one that reads first fails at
@@ -85,31 +109,25 @@ fn begin(conn: &mut Conn) -> Result<(), DbError> {
     Ok(())
 }
 
+/// A commit that fails is rolled back by Diesel.
 fn commit(conn: &mut Conn) -> Result<(), DbError> {
     match conn {
-        Conn::Sqlite(conn) => {
-            if let Err(error) = AnsiTransactionManager::commit_transaction(conn) {
-                // A full disk leaves the transaction open; clear it for the next group.
-                let _ = conn.batch_execute("ROLLBACK");
-                return Err(error.into());
-            }
-        }
+        Conn::Sqlite(conn) => Ok(AnsiTransactionManager::commit_transaction(conn)?),
     }
-    Ok(())
 }
 
+/// The panic is caught inside the savepoint, so that it rolls back like an error.
 fn in_savepoint<T>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, DbError>,
 ) -> Result<T, DbError> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that opens one")]
-        conn.transaction(|conn| work(conn).map_err(Rollback))
-    }));
-    match outcome {
-        Ok(result) => result.map_err(|Rollback(error)| error),
-        Err(panic) => Err(DbError::Panicked(super::panic_text(panic.as_ref()))),
-    }
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that opens one")]
+    conn.transaction(|conn| {
+        catch_unwind(AssertUnwindSafe(|| work(conn)))
+            .unwrap_or_else(|panic| Err(DbError::Panicked(super::panic_text(panic.as_ref()))))
+            .map_err(Rollback)
+    })
+    .map_err(|Rollback(error)| error)
 }
 
 /// Lets a [`DbError`] roll a savepoint back.
