@@ -9,3 +9,4 @@ pub mod events;
 pub mod flow;
 pub mod steps;
 pub mod db;
+pub mod actors;

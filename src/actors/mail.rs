@@ -146,10 +146,12 @@ impl<A: Actor> Mailbox<A> {
         Mailbox { slot: Arc::new(slot) }
     }
 
+    /// Whose mailbox it is, for errors.
     pub fn name(&self) -> &str {
         &self.slot.name
     }
 
+    /// How full it is and was.
     pub fn gauge(&self) -> Arc<Gauge> {
         self.slot.gauge.clone()
     }
@@ -159,9 +161,14 @@ impl<A: Actor> Mailbox<A> {
         *self.slot.addr.write().unwrap_or_else(PoisonError::into_inner) = addr;
     }
 
-    /// Leaves a message and goes on. A full or closed mailbox is counted and logged; whatever is
+    /// Is a life of the actor running?
+    pub fn is_up(&self) -> bool {
+        self.slot.addr.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Leaves a message and goes on; false when it could not be left. A full or closed mailbox is counted and logged; whatever is
     /// posted must therefore be found again by the receiver's own look at the tables.
-    pub fn post<M>(&self, message: M)
+    pub fn post<M>(&self, message: M) -> bool
     where
         M: Message<Result = ()> + Send + 'static,
         A: Handler<Mail<M>>,
@@ -175,6 +182,7 @@ impl<A: Actor> Mailbox<A> {
             self.slot.gauge.lost.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(actor = %self.slot.name, message = std::any::type_name::<M>(), "mail refused");
         }
+        sent
     }
 
     /// Sends a message and waits for the answer, at most `deadline`.

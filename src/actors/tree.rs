@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::mail::Gauge;
 use crate::model::{Timestamp, now};
 
@@ -14,12 +16,16 @@ pub struct Tree {
 
 /// One child's row; written by its supervisor, read by the status page.
 pub struct Row {
-    /// `/` separates generations: `roster/worker-1`.
+    /// Names from the top down, the child's own last.
+    names: Vec<String>,
+    /// The same with `/` between them: `roster/worker-1`.
     path: String,
     rule: &'static str,
     gauge: Arc<Gauge>,
     restarts: AtomicU64,
     live: Mutex<Live>,
+    /// Somebody wants another life now.
+    shove: Notify,
 }
 
 struct Live {
@@ -40,6 +46,7 @@ pub enum ChildState {
 }
 
 impl ChildState {
+    /// As the tree page shows it.
     pub fn name(self) -> &'static str {
         match self {
             ChildState::Running => "running",
@@ -53,6 +60,9 @@ impl ChildState {
 /// A copy of a row for display.
 #[derive(Debug, Clone)]
 pub struct ChildStatus {
+    /// Names from the top down, the child's own last.
+    pub names: Vec<String>,
+    /// The same with `/` between them.
     pub path: String,
     /// `permanent`, `transient` or `temporary`.
     pub rule: &'static str,
@@ -73,10 +83,31 @@ impl Tree {
         self.lock().iter().map(|row| row.status()).collect()
     }
 
-    pub(super) fn add(&self, path: String, rule: &'static str, gauge: Arc<Gauge>) -> Arc<Row> {
-        let live = Live { state: ChildState::Running, since: now(), last_error: None };
+    /// Cuts the present life of a child off and begins another: for one that hangs, pauses or is
+    /// parked. What it must know of its former life is in the database, as after any death. False
+    /// when no child of that path is started again.
+    pub fn restart(&self, path: &str) -> bool {
         let row =
-            Arc::new(Row { path, rule, gauge, restarts: AtomicU64::new(0), live: Mutex::new(live) });
+            self.lock().iter().find(|row| row.path == path && row.rule != "temporary").cloned();
+        row.map(|row| row.shove.notify_one()).is_some()
+    }
+
+    pub(super) fn add(
+        &self,
+        names: Vec<String>,
+        rule: &'static str,
+        gauge: Arc<Gauge>,
+    ) -> Arc<Row> {
+        let live = Live { state: ChildState::Running, since: now(), last_error: None };
+        let row = Arc::new(Row {
+            path: names.join("/"),
+            names,
+            rule,
+            gauge,
+            restarts: AtomicU64::new(0),
+            live: Mutex::new(live),
+            shove: Notify::new(),
+        });
         self.lock().push(row.clone());
         row
     }
@@ -107,9 +138,15 @@ impl Row {
         live.last_error = Some(error.unwrap_or("ended without being asked to").to_owned());
     }
 
+    /// Resolves when [`Tree::restart`] asks for another life.
+    pub(super) async fn shoved(&self) {
+        self.shove.notified().await;
+    }
+
     fn status(&self) -> ChildStatus {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         ChildStatus {
+            names: self.names.clone(),
             path: self.path.clone(),
             rule: self.rule,
             state: live.state,

@@ -1,0 +1,343 @@
+//! The workbench of a running build: lets its steps reach the worker and the logs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use protocol::command::Command;
+use protocol::update::Update;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Surroundings;
+use crate::actors::worker::{CommandEvent, LinkError, Running, WorkerLink};
+use crate::db::logs;
+use crate::events::Event;
+use crate::flow::interpolate::RenderContext;
+use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
+use crate::steps::{
+    BuilderFacts, CAPTURE_LIMIT, Capture, Finished, StepError, StepPlan, Stream, Workbench,
+    WorkerFacts,
+};
+
+/// How long a worker may take to end a command after it was asked to.
+const INTERRUPT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What one build's steps work with. Lives as long as the build; [`Bench::begin`] turns it to the
+/// next step.
+pub(super) struct Bench {
+    pub surroundings: Surroundings,
+    pub link: WorkerLink,
+    pub properties: Properties,
+    /// Names of the properties set since they were last stored.
+    pub changed: Vec<String>,
+    pub sources: Vec<SourceStamp>,
+    pub changes: Vec<Change>,
+    pub worker: WorkerFacts,
+    pub builder: BuilderFacts,
+    pub interruption: watch::Receiver<Option<String>>,
+    step: Option<CurrentStep>,
+}
+
+struct CurrentStep {
+    row: Step,
+    logs: IndexMap<String, LogId>,
+    summary: Option<String>,
+    urls: Vec<StepUrl>,
+}
+
+/// Everything a build needs to know to set up its bench.
+pub(super) struct BenchParts {
+    pub surroundings: Surroundings,
+    pub link: WorkerLink,
+    pub properties: Properties,
+    pub sources: Vec<SourceStamp>,
+    pub changes: Vec<Change>,
+    pub worker: WorkerFacts,
+    pub builder: BuilderFacts,
+    pub interruption: watch::Receiver<Option<String>>,
+}
+
+impl Bench {
+    pub fn new(parts: BenchParts) -> Bench {
+        Bench {
+            surroundings: parts.surroundings,
+            link: parts.link,
+            properties: parts.properties,
+            changed: Vec::new(),
+            sources: parts.sources,
+            changes: parts.changes,
+            worker: parts.worker,
+            builder: parts.builder,
+            interruption: parts.interruption,
+            step: None,
+        }
+    }
+
+    /// The plan with its descriptions rendered; one that cannot be rendered is shown as written.
+    pub fn rendered(&self, plan: &StepPlan) -> StepPlan {
+        let context = RenderContext {
+            properties: &self.properties,
+            sources: &self.sources,
+            worker: &self.worker.info,
+            secret: &|name| self.secret(name),
+        };
+        plan.rendered(&context).unwrap_or_else(|_| plan.clone())
+    }
+
+    /// Turns to the next step.
+    pub fn begin(&mut self, row: Step) {
+        self.step =
+            Some(CurrentStep { row, logs: IndexMap::new(), summary: None, urls: Vec::new() });
+    }
+
+    /// Closes the step's logs. Its row is finished by the caller.
+    pub async fn end(&mut self) {
+        let Some(step) = self.step.take() else { return };
+        for log in step.logs.into_values() {
+            if let Err(error) = self.surroundings.log_intake.finish(log).await {
+                tracing::error!(%log, %error, "cannot finish a log");
+            }
+        }
+    }
+
+    async fn log_id(&mut self, name: &str, kind: LogType) -> Result<LogId, StepError> {
+        let Some(step) = &mut self.step else {
+            return Err(StepError::Failed("a log line outside of any step".to_owned()));
+        };
+        if let Some(id) = step.logs.get(name) {
+            return Ok(*id);
+        }
+        let (row, log_name) = (step.row.id, name.to_owned());
+        let log = self
+            .surroundings
+            .db
+            .write(move |conn| logs::add(conn, row, &log_name, kind))
+            .await
+            .map_err(|error| {
+                StepError::Failed(format!("cannot create the log '{name}': {error}"))
+            })?;
+        step.logs.insert(name.to_owned(), log.id);
+        self.surroundings.log_intake.open(&log).await;
+        self.surroundings.announcer.announce(Event::LogAdded {
+            log: log.id,
+            step: log.step,
+            slug: log.slug,
+        });
+        Ok(log.id)
+    }
+
+    async fn take_update(
+        &mut self,
+        update: Update,
+        capture: Capture,
+        finished: &mut Finished,
+    ) -> Result<(), StepError> {
+        match update {
+            Update::Stdout(text) => {
+                if capture.stdout {
+                    keep(&mut finished.stdout, &text);
+                }
+                self.output(capture, Stream::Stdout, text).await?;
+            }
+            Update::Stderr(text) => {
+                if capture.stderr {
+                    keep(&mut finished.stderr, &text);
+                }
+                self.output(capture, Stream::Stderr, text).await?;
+            }
+            Update::Header(text) => self.output(capture, Stream::Header, text).await?,
+            Update::Log { name, text } => {
+                self.append(&name, LogType::Stdio, Stream::Stdout, text).await?;
+            }
+            Update::Rc(rc) => {
+                finished.rc = Some(rc);
+                let text = format!("program finished with exit code {rc}\n");
+                self.output(capture, Stream::Header, text).await?;
+            }
+            Update::FailureReason(reason) => finished.failure_reason = Some(reason),
+            Update::Elapsed(_) => {}
+            other => finished.updates.push(other),
+        }
+        Ok(())
+    }
+
+    async fn output(
+        &mut self,
+        capture: Capture,
+        stream: Stream,
+        text: String,
+    ) -> Result<(), StepError> {
+        if capture.quiet {
+            Ok(())
+        } else {
+            self.append("stdio", LogType::Stdio, stream, text).await
+        }
+    }
+
+    async fn append(
+        &mut self,
+        name: &str,
+        kind: LogType,
+        stream: Stream,
+        text: String,
+    ) -> Result<(), StepError> {
+        let log = self.log_id(name, kind).await?;
+        self.surroundings
+            .log_intake
+            .append(log, stream, text)
+            .await
+            .map_err(|error| StepError::Failed(format!("cannot store the log '{name}': {error}")))
+    }
+
+    async fn follow(
+        &mut self,
+        mut running: Running,
+        capture: Capture,
+    ) -> Result<Finished, StepError> {
+        let mut finished = Finished::default();
+        let mut interruption = self.interruption.clone();
+        let mut deadline = None;
+        loop {
+            tokio::select! {
+                event = running.next() => match event {
+                    CommandEvent::Update(update) => {
+                        self.take_update(update, capture, &mut finished).await?;
+                    }
+                    CommandEvent::Complete(None) => return Ok(finished),
+                    CommandEvent::Complete(Some(_)) if finished.interrupted.is_some() => {
+                        return Ok(finished);
+                    }
+                    CommandEvent::Complete(Some(error)) => return Err(StepError::Failed(error)),
+                    CommandEvent::Lost => return Err(StepError::WorkerLost),
+                },
+                reason = interrupted(&mut interruption), if deadline.is_none() => {
+                    running.interrupt(&reason);
+                    finished.interrupted = Some(reason);
+                    deadline = Some(Instant::now() + INTERRUPT_DEADLINE);
+                }
+                () = until(deadline) => {
+                    let seconds = INTERRUPT_DEADLINE.as_secs();
+                    let note = format!("the worker did not end the command within {seconds} s\n");
+                    self.output(capture, Stream::Header, note).await?;
+                    return Ok(finished);
+                }
+            }
+        }
+    }
+}
+
+fn step_error(error: LinkError) -> StepError {
+    match error {
+        LinkError::Refused(text) => StepError::Failed(text),
+        _ => StepError::WorkerLost,
+    }
+}
+
+/// Resolves when somebody stops the build.
+pub(super) async fn interrupted(interruption: &mut watch::Receiver<Option<String>>) -> String {
+    match interruption.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        // The build itself is going away; its task is about to be cut off.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Appends to captured output up to [`CAPTURE_LIMIT`], never inside a character.
+fn keep(kept: &mut String, text: &str) {
+    let room = CAPTURE_LIMIT.saturating_sub(kept.len());
+    kept.push_str(&text[..text.floor_char_boundary(room)]);
+}
+
+#[async_trait(?Send)]
+impl Workbench for Bench {
+    fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    fn set_property(&mut self, name: &str, value: Value, source: &str) {
+        if self.properties.set(name, value, source) && !self.changed.iter().any(|n| n == name) {
+            self.changed.push(name.to_owned());
+        }
+    }
+
+    fn sources(&self) -> &[SourceStamp] {
+        &self.sources
+    }
+
+    fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn worker(&self) -> &WorkerFacts {
+        &self.worker
+    }
+
+    fn builder(&self) -> &BuilderFacts {
+        &self.builder
+    }
+
+    /// No provider: the configuration refuses `secretsProviders` so far.
+    fn secret(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
+        let running = self
+            .link
+            .start(&self.builder.workerbuilddir, &self.builder.name, command)
+            .await
+            .map_err(step_error)?;
+        self.follow(running, capture).await
+    }
+
+    async fn log(
+        &mut self,
+        name: &str,
+        kind: LogType,
+        stream: Stream,
+        text: &str,
+    ) -> Result<(), StepError> {
+        self.append(name, kind, stream, text.to_owned()).await
+    }
+
+    fn set_summary(&mut self, text: &str) {
+        let Some(step) = &mut self.step else { return };
+        if step.summary.as_deref() == Some(text) {
+            return;
+        }
+        step.summary = Some(text.to_owned());
+        let (id, build, text) = (step.row.id, step.row.build, text.to_owned());
+        self.surroundings
+            .store_step(id, build, move |conn| crate::db::steps::set_state_string(conn, id, &text));
+    }
+
+    fn add_url(&mut self, name: &str, url: &str) {
+        let Some(step) = &mut self.step else { return };
+        let link = StepUrl { name: name.to_owned(), url: url.to_owned() };
+        if step.urls.contains(&link) {
+            return;
+        }
+        step.urls.push(link);
+        let (id, build, urls) = (step.row.id, step.row.build, step.urls.clone());
+        self.surroundings
+            .store_step(id, build, move |conn| crate::db::steps::set_urls(conn, id, &urls));
+    }
+
+    fn interruption(&self) -> watch::Receiver<Option<String>> {
+        self.interruption.clone()
+    }
+
+    fn master_basedir(&self) -> &Path {
+        &self.surroundings.basedir
+    }
+}

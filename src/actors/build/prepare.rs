@@ -1,0 +1,153 @@
+//! The beginning of a build: properties, step 0, and a worker that answers.
+
+use super::bench::{Bench, BenchParts};
+use super::run::Job;
+use crate::db::{DbError, builds, buildsets, properties, sourcestamps, steps};
+use crate::events::Event;
+use crate::flow::build_properties::{Origins, initial};
+use crate::model::{Change, Properties, Property, Results, SourceStamp, Step, WorkerInfo, now};
+use crate::steps::{BuilderFacts, WorkerFacts};
+
+/// What the tables know of a build's cause.
+struct Cause {
+    buildset: Properties,
+    sources: Vec<SourceStamp>,
+    changes: Vec<Change>,
+}
+
+/// Puts the workbench together and stores the build's first rows.
+pub(super) async fn bench(job: &Job) -> Result<Bench, DbError> {
+    let cause = read_cause(job).await?;
+    let info = job.assignment.worker.info.clone().unwrap_or_default();
+    let properties = first_properties(job, &cause, &info);
+    store_first_rows(job, &properties).await?;
+    Ok(Bench::new(BenchParts {
+        surroundings: job.surroundings.clone(),
+        link: job.assignment.link.clone(),
+        worker: worker_facts(&job.assignment.worker.name, &info),
+        builder: BuilderFacts {
+            name: job.config.name.clone(),
+            workerbuilddir: job.config.workerbuilddir.clone(),
+            env: job.config.env.clone(),
+        },
+        sources: cause.sources,
+        changes: cause.changes,
+        properties,
+        interruption: job.brake.reason.subscribe(),
+    }))
+}
+
+async fn read_cause(job: &Job) -> Result<Cause, DbError> {
+    let buildset = job.assignment.request.buildset;
+    job.surroundings
+        .db
+        .read(move |conn| {
+            Ok(Cause {
+                buildset: buildsets::properties(conn, buildset)?,
+                sources: sourcestamps::for_buildset(conn, buildset)?,
+                changes: buildsets::changes(conn, buildset)?,
+            })
+        })
+        .await
+}
+
+fn first_properties(job: &Job, cause: &Cause, info: &WorkerInfo) -> Properties {
+    let worker = &job.assignment.worker;
+    let config = job.surroundings.config.borrow().clone();
+    initial(&Origins {
+        global: &config.properties,
+        changes: &cause.changes,
+        buildset: &cause.buildset,
+        builder_name: &job.config.name,
+        builder: &job.config.properties,
+        builder_defaults: &job.config.default_properties,
+        worker_name: &worker.name,
+        worker: &worker.properties,
+        worker_defaults: &worker.default_properties,
+        worker_basedir: &info.basedir,
+        workerbuilddir: &job.config.workerbuilddir,
+        build: &job.assignment.build,
+        sources: &cause.sources,
+    })
+}
+
+/// One transaction: state, properties, and stock's synthetic step 0.
+async fn store_first_rows(job: &Job, first: &Properties) -> Result<(), DbError> {
+    let build = job.assignment.build.id;
+    let rows: Vec<(String, Property)> =
+        first.iter().map(|(name, property)| (name.to_owned(), property.clone())).collect();
+    let ready = format!("worker {} ready", job.assignment.worker.name);
+    let step: Step = job
+        .surroundings
+        .db
+        .write(move |conn| {
+            let at = now();
+            builds::set_state_string(conn, build, "preparing worker")?;
+            properties::set_build(conn, build, &rows)?;
+            steps::add(conn, build, 0, "worker_preparation", Some(at), &ready)
+        })
+        .await?;
+    let tell = |event| job.surroundings.announcer.announce(event);
+    tell(job.started());
+    let names = first.iter().map(|(name, _)| name.to_owned()).collect();
+    tell(Event::PropertiesChanged { build, names });
+    tell(Event::StepAdded { step: step.id, build });
+    tell(Event::StepStarted { step: step.id, build });
+    Ok(())
+}
+
+/// Closes step 0 after the worker answered a ping, or did not.
+pub(super) async fn end_preparation(job: &Job, answered: bool) -> Result<(), DbError> {
+    let build = job.assignment.build.id;
+    let name = job.assignment.worker.name.clone();
+    let (results, state) = if answered {
+        (Results::Success, format!("worker {name} ready"))
+    } else {
+        (Results::Retry, format!("worker {name} does not answer"))
+    };
+    let step = job
+        .surroundings
+        .db
+        .write(move |conn| {
+            let steps = steps::of_build(conn, build)?;
+            let Some(step) = steps.first() else { return Err(DbError::NotFound) };
+            steps::finish(conn, step.id, results, &state, false, now())?;
+            if answered {
+                builds::set_state_string(conn, build, "building")?;
+            }
+            Ok(step.id)
+        })
+        .await?;
+    job.surroundings.announcer.announce(Event::StepFinished { step, build, results });
+    job.surroundings.announcer.announce(job.updated());
+    Ok(())
+}
+
+fn worker_facts(name: &str, info: &WorkerInfo) -> WorkerFacts {
+    let texts = [
+        ("admin", info.admin.as_deref()),
+        ("host", info.host.as_deref()),
+        ("access_uri", info.access_uri.as_deref()),
+        ("version", Some(info.version.as_str())),
+        ("system", Some(info.system.as_str())),
+        ("basedir", Some(info.basedir.as_str())),
+        ("name", Some(name)),
+    ];
+    let mut properties = Properties::new();
+    for (key, text) in texts {
+        if let Some(text) = text {
+            properties.set(key, text.trim_end(), "Worker");
+        }
+    }
+    for (key, value) in &info.others {
+        properties.set(key, value.clone(), "Worker");
+    }
+    WorkerFacts {
+        name: name.to_owned(),
+        basedir: info.basedir.clone(),
+        system: info.system.clone(),
+        version: info.version.clone(),
+        environ: info.environ.clone(),
+        info: properties,
+    }
+}

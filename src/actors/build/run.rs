@@ -1,0 +1,229 @@
+//! The course of a build: prepare, step after step, end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::bench::Bench;
+use super::finish::{self, Ending};
+use super::{Assignment, Brake, prepare};
+use crate::actors::surroundings::Surroundings;
+use crate::config::checked::BuilderConfig;
+use crate::db::{DbError, properties, steps};
+use crate::events::Event;
+use crate::flow::build_state::{BuildState, StepNames};
+use crate::model::{LogType, Property, Results, Step, WorkerId, now};
+use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
+
+/// Everything that makes one build.
+pub(super) struct Job {
+    pub config: Arc<BuilderConfig>,
+    pub assignment: Assignment,
+    pub surroundings: Surroundings,
+    pub brake: Brake,
+}
+
+impl Job {
+    pub fn started(&self) -> Event {
+        let (build, builder, number, worker) = self.identity();
+        Event::BuildStarted { build, builder, number, worker }
+    }
+
+    pub fn updated(&self) -> Event {
+        let (build, builder, number, worker) = self.identity();
+        Event::BuildUpdated { build, builder, number, worker }
+    }
+
+    fn identity(&self) -> (crate::model::BuildId, crate::model::BuilderId, i64, WorkerId) {
+        let build = &self.assignment.build;
+        (build.id, build.builder, build.number, build.worker.unwrap_or(WorkerId(0)))
+    }
+
+    fn stop_reason(&self) -> Option<String> {
+        self.brake.reason.borrow().clone()
+    }
+}
+
+/// Runs the build to its end; every outcome ends in stored rows.
+pub(super) async fn build(job: Job) {
+    let ending = match course(&job).await {
+        Ok(ending) => ending,
+        Err(error) => {
+            let build = &job.assignment.build;
+            tracing::error!(build = %build.id, %error, "a build failed in the master");
+            return finish::broken(&job.surroundings, build, &error.to_string()).await;
+        }
+    };
+    let build = &job.assignment.build;
+    tracing::info!(
+        builder = %job.config.name,
+        number = build.number,
+        results = %ending.results,
+        "build finished"
+    );
+    if let Err(error) = finish::store(&job.surroundings, build, ending).await {
+        tracing::error!(build = %build.id, %error, "cannot store the end of a build");
+    }
+}
+
+async fn course(job: &Job) -> Result<Ending, DbError> {
+    let mut bench = prepare::bench(job).await?;
+    let answered = job.assignment.link.ping().await.is_ok();
+    prepare::end_preparation(job, answered).await?;
+    if !answered {
+        let text = format!("retry worker {} does not answer", job.assignment.worker.name);
+        return Ok(Ending { results: Results::Retry, text });
+    }
+    let mut state = BuildState::new();
+    let mut names = StepNames::default();
+    names.take("worker_preparation");
+    for (index, plan) in job.config.steps.iter().enumerate() {
+        let name = names.take(&plan.name);
+        notice_stop(job, &mut state);
+        if !state.runs(plan.options.flags()) {
+            continue;
+        }
+        let number = index as i64 + 1;
+        let plan = bench.rendered(plan);
+        let outcome = step(job, &mut bench, &plan, number, name).await?;
+        if bench.link.is_lost() && outcome.results == Results::Retry {
+            state.worker_lost();
+        }
+        let text = plan.done_text(&outcome);
+        let shown = plan.options.updates_build_summary(outcome.results).then_some(text.as_str());
+        state.step_done(plan.options.flags(), counted(job, outcome.results), shown);
+    }
+    notice_stop(job, &mut state);
+    Ok(Ending { results: state.results(), text: state.final_text() })
+}
+
+/// A step that the master's shutdown cut off does not cancel its build: the build is tried again.
+fn counted(job: &Job, results: Results) -> Results {
+    match results {
+        Results::Cancelled if job.brake.retry.load(Ordering::Relaxed) => Results::Retry,
+        other => other,
+    }
+}
+
+/// Takes a stop into account, once: steps that always run are not stopped by what came before.
+fn notice_stop(job: &Job, state: &mut BuildState) {
+    let Some(reason) = job.stop_reason() else { return };
+    if job.brake.retry.load(Ordering::Relaxed) {
+        state.stop(&reason, Results::Retry);
+        state.worker_lost();
+    } else {
+        state.stop(&reason, Results::Cancelled);
+        job.brake.reason.send_replace(None);
+    }
+}
+
+/// Runs one step, or skips it, and stores it.
+async fn step(
+    job: &Job,
+    bench: &mut Bench,
+    plan: &StepPlan,
+    number: i64,
+    name: String,
+) -> Result<Outcome, DbError> {
+    let build = job.assignment.build.id;
+    let wanted = plan.options.do_step_if.holds(&bench.properties, None);
+    let runs = matches!(wanted, Ok(true));
+    let row = insert(job, number, name, plan.running_text(), runs).await?;
+    bench.begin(row.clone());
+    let outcome = match wanted {
+        Ok(true) => run_step(bench, plan).await,
+        Ok(false) => plain(Results::Skipped, String::new()),
+        Err(error) => {
+            let error = StepError::Failed(format!("doStepIf: {error}"));
+            exception(bench, &error).await
+        }
+    };
+    bench.end().await;
+    let hidden =
+        plan.options.hide_step_if.holds(&bench.properties, Some(outcome.results)).unwrap_or(false);
+    store_end(job, bench, &row, (outcome.results, plan.done_text(&outcome), hidden)).await?;
+    job.surroundings.announcer.announce(Event::StepFinished {
+        step: row.id,
+        build,
+        results: outcome.results,
+    });
+    Ok(outcome)
+}
+
+async fn insert(
+    job: &Job,
+    number: i64,
+    name: String,
+    text: String,
+    runs: bool,
+) -> Result<Step, DbError> {
+    let build = job.assignment.build.id;
+    let row = job
+        .surroundings
+        .db
+        .write(move |conn| {
+            let at = now();
+            if runs {
+                return steps::add(conn, build, number, &name, Some(at), &text);
+            }
+            // A skipped step has a start but never had its locks, as in stock.
+            let row = steps::add(conn, build, number, &name, None, &text)?;
+            steps::set_started(conn, row.id, at, None)?;
+            Ok(row)
+        })
+        .await?;
+    job.surroundings.announcer.announce(Event::StepAdded { step: row.id, build });
+    job.surroundings.announcer.announce(Event::StepStarted { step: row.id, build });
+    Ok(row)
+}
+
+async fn run_step(bench: &mut Bench, plan: &StepPlan) -> Outcome {
+    match plan.step.run(bench).await {
+        Ok(outcome) => outcome,
+        Err(StepError::WorkerLost) => plain(Results::Retry, String::new()),
+        Err(error) => exception(bench, &error).await,
+    }
+}
+
+/// A step that could not do its work says why in a log of its own.
+async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
+    let text = format!("{error}\n");
+    if let Err(failed) = bench.log("err.text", LogType::Text, Stream::Stdout, &text).await {
+        tracing::error!(%error, %failed, "cannot log why a step failed");
+    }
+    plain(Results::Exception, first_line(&text))
+}
+
+fn plain(results: Results, summary: String) -> Outcome {
+    Outcome { results, summary, limit: None }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
+/// One transaction: the step's end and the properties it set.
+async fn store_end(
+    job: &Job,
+    bench: &mut Bench,
+    row: &Step,
+    (results, text, hidden): (Results, String, bool),
+) -> Result<(), DbError> {
+    let (build, id) = (row.build, row.id);
+    let names = std::mem::take(&mut bench.changed);
+    let changed: Vec<(String, Property)> = names
+        .iter()
+        .filter_map(|name| Some((name.clone(), bench.properties.property(name)?.clone())))
+        .collect();
+    job.surroundings
+        .db
+        .write(move |conn| {
+            steps::finish(conn, id, results, &text, hidden, now())?;
+            properties::set_build(conn, build, &changed)
+        })
+        .await?;
+    if !names.is_empty() {
+        job.surroundings.announcer.announce(Event::PropertiesChanged { build, names });
+    }
+    job.surroundings.announcer.announce(job.updated());
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! What people may ask a running master: force, stop, rebuild, cancel, pause, reconfigure.
+//!
+//! Every command is written to the database first and poked second, so that a client that hangs
+//! up loses nothing.
+
+use indexmap::IndexMap;
+use tokio::sync::{mpsc, oneshot};
+
+use super::change_source::Sources;
+use super::mail::AskError;
+use super::scheduler::Schedulers;
+use super::scheduler::{ForceError, ForceRequest, Submitted};
+use super::surroundings::Surroundings;
+use crate::config::problems::Problems;
+use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
+use crate::events::Event;
+use crate::flow::force::SOURCE;
+use crate::model::{
+    Build, BuildId, BuildRequest, BuildRequestId, NewBuildset, Properties, Results, SchedulerId,
+    now,
+};
+
+/// The handle that carries commands. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    surroundings: Surroundings,
+    schedulers: Schedulers,
+    sources: Sources,
+    orders: mpsc::Sender<Order>,
+}
+
+/// What only the master's main loop can do.
+pub enum Order {
+    /// Read the configuration file again; answers what changed.
+    Reconfigure {
+        reply: oneshot::Sender<Result<String, Problems>>,
+    },
+    Shutdown,
+}
+
+/// Why a command was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// Field name → what is wrong with its value.
+    #[error("some values can't be used")]
+    Invalid(IndexMap<String, String>),
+    /// The receiver is down or late; worth another try.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<ForceError> for ControlError {
+    fn from(error: ForceError) -> ControlError {
+        match error {
+            ForceError::Invalid(fields) => ControlError::Invalid(fields),
+            ForceError::NoBuilder(text) => ControlError::NotFound(text),
+            ForceError::Down(error) => error.into(),
+            ForceError::Db(error) => ControlError::Db(error),
+        }
+    }
+}
+
+impl From<AskError> for ControlError {
+    fn from(error: AskError) -> ControlError {
+        ControlError::Unavailable(error.to_string())
+    }
+}
+
+impl Control {
+    pub(super) fn new(
+        surroundings: Surroundings,
+        schedulers: Schedulers,
+        sources: Sources,
+        orders: mpsc::Sender<Order>,
+    ) -> Control {
+        Control { surroundings, schedulers, sources, orders }
+    }
+
+    /// Submits a buildset through a force scheduler.
+    pub async fn force(
+        &self,
+        scheduler: &str,
+        request: ForceRequest,
+    ) -> Result<Submitted, ControlError> {
+        let handle = self
+            .schedulers
+            .force(scheduler)
+            .ok_or_else(|| ControlError::NotFound(format!("force scheduler '{scheduler}'")))?;
+        Ok(handle.force(request, super::mail::ASK).await?)
+    }
+
+    /// Stops a running build. A build that has ended already is left alone.
+    pub async fn stop_build(&self, build: BuildId, reason: &str) -> Result<(), ControlError> {
+        if !self.surroundings.running.stop(build, reason) {
+            self.surroundings.db.read(move |conn| builds::get(conn, build)).await.map_err(
+                |error| match error {
+                    DbError::NotFound => ControlError::NotFound(format!("build {build}")),
+                    other => ControlError::Db(other),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Submits the same sources and properties again.
+    pub async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, ControlError> {
+        let owner = owner.to_owned();
+        let (buildset, requests) = self
+            .surroundings
+            .db
+            .write(move |conn| {
+                let new = rebuild_of(conn, build, &owner)?;
+                buildsets::submit(conn, &new, now())
+            })
+            .await
+            .map_err(|error| match error {
+                DbError::NotFound => ControlError::NotFound(format!("build {build}")),
+                other => ControlError::Db(other),
+            })?;
+        self.surroundings.announcer.announce(Event::BuildsetSubmitted {
+            buildset,
+            scheduler: None,
+            requests: requests.clone(),
+        });
+        self.surroundings.distributor.poke();
+        Ok(Submitted { buildset, requests })
+    }
+
+    /// Cancels a request: a pending one ends at once, a running one has its build stopped.
+    pub async fn cancel_request(
+        &self,
+        request: BuildRequestId,
+        reason: &str,
+    ) -> Result<(), ControlError> {
+        let master = self.surroundings.master;
+        let (row, cancelled) = self
+            .surroundings
+            .db
+            .write(move |conn| {
+                let cancelled = buildrequests::cancel_pending(conn, request, master, now())?;
+                Ok((buildrequests::get(conn, request)?, cancelled))
+            })
+            .await
+            .map_err(|error| match error {
+                DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
+                other => ControlError::Db(other),
+            })?;
+        if cancelled {
+            self.announce_cancelled(&row);
+        } else if !row.complete {
+            self.stop_builds_of(request, reason).await?;
+        }
+        Ok(())
+    }
+
+    fn announce_cancelled(&self, row: &BuildRequest) {
+        self.surroundings.announcer.announce(Event::RequestCompleted {
+            request: row.id,
+            builder: row.builder,
+            buildset: row.buildset,
+            results: Results::Cancelled,
+        });
+        self.surroundings.closer.poke();
+        self.surroundings.distributor.poke();
+    }
+
+    async fn stop_builds_of(&self, request: BuildRequestId, reason: &str) -> Result<(), DbError> {
+        let master = self.surroundings.master;
+        let running: Vec<Build> =
+            self.surroundings.db.read(move |conn| builds::running(conn, master)).await?;
+        for build in running.into_iter().filter(|build| build.request == request) {
+            self.surroundings.running.stop(build.id, reason);
+        }
+        Ok(())
+    }
+
+    /// The operator's switch of a scheduler.
+    pub async fn set_scheduler_enabled(
+        &self,
+        scheduler: SchedulerId,
+        enabled: bool,
+    ) -> Result<(), ControlError> {
+        self.surroundings
+            .db
+            .write(move |conn| schedulers::set_enabled(conn, scheduler, enabled))
+            .await?;
+        self.surroundings.announcer.announce(Event::SchedulerUpdated { scheduler });
+        Ok(())
+    }
+
+    /// Polls a change source now. False when there is none of that name.
+    pub fn poll_now(&self, source: &str) -> bool {
+        self.sources.poll_now(source)
+    }
+
+    /// Reads the configuration file again. A bad file changes nothing.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub async fn reconfigure(&self) -> Result<String, Problems> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || {
+            let mut problems = Problems::new();
+            problems.add(&Default::default(), "", "the master is shutting down");
+            problems
+        };
+        self.orders.send(Order::Reconfigure { reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The buildset that builds `build` once more. A rebuild of a rebuild names the first build.
+fn rebuild_of(conn: &mut Conn, build: BuildId, owner: &str) -> Result<NewBuildset, DbError> {
+    let build = builds::get(conn, build)?;
+    let request = buildrequests::get(conn, build.request)?;
+    let buildset = buildsets::get(conn, request.buildset)?;
+    let mut properties: Properties = buildsets::properties(conn, buildset.id)?;
+    if !owner.is_empty() {
+        properties.set("owner", owner, SOURCE);
+    }
+    let stamps = sourcestamps::for_buildset(conn, buildset.id)?;
+    Ok(NewBuildset {
+        reason: "rebuild".to_owned(),
+        sourcestamp_ids: stamps.into_iter().map(|stamp| stamp.id).collect(),
+        builders: vec![request.builder],
+        properties,
+        parent_build: buildset.parent_build,
+        parent_relationship: buildset.parent_relationship,
+        rebuilt_build: buildset.rebuilt_build.or(Some(build.id)),
+        ..NewBuildset::default()
+    })
+}

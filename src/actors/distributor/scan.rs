@@ -1,0 +1,193 @@
+//! One look at the queue: what can start now, and why the rest waits.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use futures_util::future::join_all;
+
+use super::Shared;
+use crate::actors::build::{Assignment, finish};
+use crate::actors::builder::BuilderHandle;
+use crate::actors::surroundings::Surroundings;
+use crate::actors::worker::{Board, BoardEntry, Roster};
+use crate::db::builds::NewBuild;
+use crate::db::{DbError, buildrequests, builds};
+use crate::events::Event;
+use crate::flow::assign::{BuilderWorkers, Start, Waiting, WorkerState, assign};
+use crate::model::{Build, BuildRequest, BuildRequestId, WorkerId, now};
+
+/// Requests looked at in one scan; the rest waits for the next one.
+const SCAN: i64 = 2_000;
+
+#[derive(Clone)]
+pub(super) struct Scanner {
+    pub surroundings: Surroundings,
+    pub roster: Roster,
+    pub shared: Arc<Shared>,
+}
+
+/// The queue and the load at one moment.
+struct Queue {
+    pending: Vec<BuildRequest>,
+    running: Vec<Build>,
+}
+
+impl Scanner {
+    pub async fn scan(&self) -> Result<(), DbError> {
+        let mut queue = self.read().await?;
+        if self.shared.holding.load(Ordering::Relaxed) {
+            let why = "the master shuts down as soon as its running builds have finished";
+            self.tell(queue.pending.iter().map(|request| (request.id, why.to_owned())).collect());
+            return Ok(());
+        }
+        if !queue.pending.is_empty() {
+            let collapsed = self.collapse(&queue.pending).await?;
+            queue.pending.retain(|request| !collapsed.contains(&request.id));
+        }
+        let board = self.roster.board();
+        let plan = assign(
+            &waiting(&queue.pending),
+            &self.builder_workers(&board),
+            &worker_states(&board, &queue.running),
+            now(),
+            fastrand::u64(..),
+        );
+        self.tell(plan.pending.into_iter().map(|(id, why)| (id, why.to_string())).collect());
+        // Claims run side by side, so that they share a commit.
+        join_all(plan.starts.into_iter().map(|start| self.start(start, &queue.pending, &board)))
+            .await;
+        Ok(())
+    }
+
+    fn tell(&self, reasons: HashMap<BuildRequestId, String>) {
+        *self.shared.reasons.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(reasons);
+    }
+
+    async fn read(&self) -> Result<Queue, DbError> {
+        let master = self.surroundings.master;
+        self.surroundings
+            .db
+            .read(move |conn| {
+                Ok(Queue {
+                    pending: buildrequests::pending(conn, SCAN)?,
+                    running: builds::running(conn, master)?,
+                })
+            })
+            .await
+    }
+
+    fn builder_workers(&self, board: &Board) -> Vec<BuilderWorkers> {
+        let builders = self.shared.builders.read().unwrap_or_else(PoisonError::into_inner).clone();
+        builders
+            .values()
+            .map(|handle| BuilderWorkers {
+                builder: handle.id,
+                workers: handle
+                    .config
+                    .workernames
+                    .iter()
+                    .filter_map(|name| board.workers.get(name).map(|entry| entry.id))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// Claims a request, makes its build row in the same transaction, and hands both over.
+    async fn start(&self, start: Start, pending: &[BuildRequest], board: &Board) {
+        let Some(request) = pending.iter().find(|request| request.id == start.request) else {
+            return;
+        };
+        let worker = board.workers.values().find(|entry| entry.id == start.worker);
+        let Some((worker, link)) = worker.and_then(|entry| Some((entry, entry.link.clone()?)))
+        else {
+            return;
+        };
+        let builder = {
+            let builders = self.shared.builders.read().unwrap_or_else(PoisonError::into_inner);
+            builders.get(&start.builder).cloned()
+        };
+        // Its next life pokes.
+        let Some(builder) = builder.filter(BuilderHandle::is_up) else { return };
+        match self.claim(request, worker).await {
+            Ok(build) => {
+                self.surroundings.announcer.announce(Event::RequestClaimed {
+                    request: request.id,
+                    builder: request.builder,
+                    buildset: request.buildset,
+                });
+                let (request, worker) = (request.clone(), worker.clone());
+                let row = build.clone();
+                if !builder.start(Assignment { build, request, worker, link }) {
+                    self.give_back(&row).await;
+                }
+            }
+            Err(DbError::Conflict(_)) => {
+                tracing::info!(request = %request.id, "another master took the request");
+            }
+            Err(error) => tracing::error!(request = %request.id, %error, "cannot start a build"),
+        }
+    }
+
+    /// The builder went down between the look at it and the claim.
+    async fn give_back(&self, build: &Build) {
+        if let Err(error) = finish::orphan(&self.surroundings, build).await {
+            tracing::error!(build = %build.id, %error, "cannot take back a build; its builder will");
+        }
+    }
+
+    async fn claim(&self, request: &BuildRequest, worker: &BoardEntry) -> Result<Build, DbError> {
+        let master = self.surroundings.master;
+        let new = NewBuild {
+            builder: request.builder,
+            request: request.id,
+            worker: Some(worker.id),
+            master,
+            state: "starting".to_owned(),
+        };
+        self.surroundings
+            .db
+            .write(move |conn| {
+                buildrequests::claim(conn, master, &[new.request], now())?;
+                builds::start(conn, new, now())
+            })
+            .await
+    }
+}
+
+fn waiting(pending: &[BuildRequest]) -> Vec<Waiting> {
+    pending
+        .iter()
+        .map(|request| Waiting {
+            request: request.id,
+            builder: request.builder,
+            priority: request.priority,
+            submitted_at: request.submitted_at,
+        })
+        .collect()
+}
+
+fn worker_states(board: &Board, running: &[Build]) -> HashMap<WorkerId, WorkerState> {
+    let mut states: HashMap<WorkerId, WorkerState> = board
+        .workers
+        .values()
+        .map(|entry| {
+            let state = WorkerState {
+                name: entry.name.clone(),
+                connected: entry.link.as_ref().is_some_and(|link| !link.is_lost()),
+                paused: entry.paused,
+                graceful: entry.graceful,
+                quarantined_until: None,
+                max_builds: entry.max_builds,
+                running: Vec::new(),
+            };
+            (entry.id, state)
+        })
+        .collect();
+    for build in running {
+        if let Some(state) = build.worker.and_then(|worker| states.get_mut(&worker)) {
+            state.running.push(build.builder);
+        }
+    }
+    states
+}

@@ -1,0 +1,334 @@
+//! Builds the supervision tree in the order of start, and changes it when the configuration does.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::{Arbiter, ArbiterHandle};
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, watch};
+
+use super::announcer::Announcer;
+use super::builder::{self, BuilderHandle};
+use super::buildset_closer::BuildsetCloser;
+use super::change_source::{self, Sources};
+use super::control::{Control, Order};
+use super::distributor::Distributor;
+use super::handles::{Handles, MasterFacts};
+use super::intake::Intake;
+use super::log_intake::LogIntake;
+use super::master::{MasterError, Setup};
+use super::running::RunningBuilds;
+use super::scheduler::{Schedulers, Wiring};
+use super::supervise::{Alarm, ChildSpec, Supervisor};
+use super::surroundings::Surroundings;
+use super::tree::Tree;
+use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
+use crate::config::checked::{BuilderConfig, GitPollerConfig, MasterConfig};
+use crate::config::diff::{Delta, Diff, diff};
+use crate::db::builders::BuilderSetup;
+use crate::db::{Conn, Db, DbError};
+use crate::model::{BuilderId, MasterId, now};
+
+/// Threads that worker connections are spread over.
+const CONNECTION_THREADS: usize = 2;
+
+/// Everybody under the master's roof.
+pub struct House {
+    supervisor: Supervisor,
+    surroundings: Surroundings,
+    roster: Roster,
+    schedulers: Schedulers,
+    wiring: Wiring,
+    sources: Sources,
+    source_wiring: change_source::Wiring,
+    /// By name.
+    builders: HashMap<String, BuilderHandle>,
+    /// What keeps each builder's builds, through changes of the builder and after its removal.
+    builds: HashMap<String, Supervisor>,
+    /// A stock master has used the database since we did.
+    stranger: bool,
+}
+
+impl House {
+    /// Starts everybody but those who watch.
+    ///
+    /// # Errors
+    /// When the database refuses or a listener cannot be opened; all children are stopped then.
+    pub(super) async fn build(
+        setup: &Setup,
+        facts: MasterFacts,
+        stranger: bool,
+        config: watch::Receiver<Arc<MasterConfig>>,
+        alarms: mpsc::UnboundedSender<Alarm>,
+        orders: mpsc::Sender<Order>,
+    ) -> Result<(House, Handles), MasterError> {
+        let supervisor = Supervisor::new("", Tree::default(), alarms);
+        let mut house = Self::found(setup, &supervisor, facts.id, stranger, config.clone());
+        let new = config.borrow().clone();
+        if let Err(error) = house.move_in(&new).await {
+            supervisor.stop_all().await;
+            return Err(error);
+        }
+        let control = Control::new(
+            house.surroundings.clone(),
+            house.schedulers.clone(),
+            house.sources.clone(),
+            orders,
+        );
+        let handles = Handles {
+            db: setup.db.clone(),
+            announcer: house.surroundings.announcer.clone(),
+            log_intake: house.surroundings.log_intake.clone(),
+            roster: house.roster.clone(),
+            schedulers: house.schedulers.clone(),
+            sources: house.sources.clone(),
+            distributor: house.surroundings.distributor.clone(),
+            tree: supervisor.tree().clone(),
+            control,
+            config,
+            master: facts,
+        };
+        Ok((house, handles))
+    }
+
+    /// Stops everybody: those who watch and those who start builds, then the builds, then what
+    /// builds end with: worker connections and logs.
+    pub(super) async fn close(&self) {
+        self.supervisor.stop_down_to(BuildsetCloser::NAME).await;
+        join_all(self.builds.values().map(Supervisor::stop_together)).await;
+        self.supervisor.stop_all().await;
+    }
+
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Starts those whom no configuration can remove.
+    fn found(
+        setup: &Setup,
+        supervisor: &Supervisor,
+        master: MasterId,
+        stranger: bool,
+        config: watch::Receiver<Arc<MasterConfig>>,
+    ) -> House {
+        let (db, announcer) = (setup.db.clone(), Announcer::default());
+        let log_intake = LogIntake::start(
+            supervisor,
+            Arbiter::new().handle(),
+            db.clone(),
+            announcer.clone(),
+            config.borrow().logs.clone(),
+        );
+        let roster = Roster::start(
+            supervisor,
+            RosterSetup {
+                db: db.clone(),
+                announcer: announcer.clone(),
+                master,
+                patience: Patience::default(),
+                homes: connection_threads(),
+            },
+        );
+        let distributor = Distributor::default();
+        let surroundings = Surroundings {
+            closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone()),
+            db: db.clone(),
+            announcer: announcer.clone(),
+            log_intake,
+            distributor: distributor.clone(),
+            running: RunningBuilds::default(),
+            config,
+            basedir: Arc::new(PathBuf::from(&setup.basedir)),
+            master,
+        };
+        let (around, workers, hands) = (surroundings.clone(), roster.clone(), distributor.clone());
+        supervisor.start(ChildSpec::permanent("distributor"), distributor.mailbox(), move || {
+            hands.actor(around.clone(), workers.clone())
+        });
+        let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
+        House {
+            supervisor: supervisor.clone(),
+            surroundings,
+            roster,
+            schedulers: Schedulers::default(),
+            wiring,
+            sources: Sources::default(),
+            source_wiring: change_source::Wiring {
+                intake: Intake::start(supervisor, db.clone(), announcer),
+                basedir: setup.basedir.clone(),
+                db,
+                master,
+            },
+            builders: HashMap::new(),
+            builds: HashMap::new(),
+            stranger,
+        }
+    }
+
+    /// Starts everything that the first configuration names.
+    async fn move_in(&mut self, config: &MasterConfig) -> Result<(), MasterError> {
+        let ids = self.store(config).await?;
+        self.roster.configure(roster_config(config));
+        self.roster.ready().await.map_err(|error| MasterError::Start(error.to_string()))?;
+        for builder in &config.builders {
+            self.start_builder(builder, &ids);
+        }
+        self.publish_builders();
+        for scheduler in &config.schedulers {
+            let config = Arc::new(scheduler.clone());
+            self.schedulers.start(&self.supervisor, config, &self.wiring, self.stranger);
+        }
+        for source in &config.change_sources {
+            self.start_source(source);
+        }
+        Ok(())
+    }
+
+    /// Goes from one configuration to another; answers what changed, for people.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing was changed then.
+    pub(super) async fn apply(
+        &mut self,
+        old: &MasterConfig,
+        new: &MasterConfig,
+    ) -> Result<String, DbError> {
+        let diff = diff(old, new);
+        let ids = self.store(new).await?;
+        for name in names_to_stop(&diff.change_sources, |source| &source.name) {
+            self.sources.stop(&self.supervisor, &name).await;
+        }
+        for name in names_to_stop(&diff.schedulers, |scheduler| &scheduler.name) {
+            self.schedulers.stop(&self.supervisor, &name).await;
+        }
+        self.release(&diff.schedulers.stop).await?;
+        self.change_builders(&diff, &ids).await;
+        self.roster.configure(roster_config(new));
+        self.surroundings.log_intake.configure(new.logs.clone());
+        for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
+            let config = Arc::new(scheduler.clone());
+            self.schedulers.start(&self.supervisor, config, &self.wiring, false);
+        }
+        for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
+            self.start_source(source);
+        }
+        Ok(summary(&diff))
+    }
+
+    /// Removed schedulers are nobody's.
+    async fn release(&self, schedulers: &[String]) -> Result<(), DbError> {
+        let (names, master) = (schedulers.to_vec(), self.surroundings.master);
+        let release = move |conn: &mut Conn| {
+            names.iter().try_for_each(|name| crate::db::schedulers::release(conn, name, master))
+        };
+        self.surroundings.db.write(release).await
+    }
+
+    async fn change_builders(&mut self, diff: &Diff, ids: &HashMap<String, BuilderId>) {
+        for name in names_to_stop(&diff.builders, |builder| &builder.name) {
+            self.supervisor.stop(&builder::child_name(&name)).await;
+        }
+        for name in &diff.builders.stop {
+            // Its builds run on; only the handle goes.
+            self.builders.remove(name);
+        }
+        let builders = &self.builders;
+        self.builds.retain(|name, builds| builders.contains_key(name) || !builds.is_empty());
+        for builder in diff.builders.start.iter().chain(&diff.builders.change) {
+            self.start_builder(builder, ids);
+        }
+        self.publish_builders();
+    }
+
+    fn start_builder(&mut self, config: &Arc<BuilderConfig>, ids: &HashMap<String, BuilderId>) {
+        let Some(id) = ids.get(&config.name) else { return };
+        let supervisor = &self.supervisor;
+        let below = || supervisor.below(&builder::child_name(&config.name));
+        let builds = self.builds.entry(config.name.clone()).or_insert_with(below).clone();
+        let around = self.surroundings.clone();
+        let handle = builder::spawn(&self.supervisor, builds, *id, config.clone(), around);
+        self.builders.insert(config.name.clone(), handle);
+    }
+
+    fn publish_builders(&self) {
+        let handles = self.builders.values().map(|handle| (handle.id, handle.clone()));
+        self.surroundings.distributor.set_builders(handles.collect());
+    }
+
+    fn start_source(&self, source: &GitPollerConfig) {
+        self.sources.start(&self.supervisor, source.clone(), &self.source_wiring);
+    }
+
+    /// Makes the database know builders and workers of the configuration.
+    async fn store(&self, config: &MasterConfig) -> Result<HashMap<String, BuilderId>, DbError> {
+        let setups: Vec<BuilderSetup> = config
+            .builders
+            .iter()
+            .map(|builder| BuilderSetup {
+                name: builder.name.clone(),
+                description: builder.description.clone(),
+                tags: builder.tags.clone(),
+                workernames: builder.workernames.clone(),
+            })
+            .collect();
+        let master = self.surroundings.master;
+        let db: &Db = &self.surroundings.db;
+        let rows = db
+            .write(move |conn| crate::db::builders::configure(conn, master, &setups, now()))
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+fn connection_threads() -> Vec<ArbiterHandle> {
+    (0..CONNECTION_THREADS).map(|_| Arbiter::new().handle()).collect()
+}
+
+fn roster_config(config: &MasterConfig) -> RosterConfig {
+    let dirs = config.builders.iter().map(|builder| BuilderDirs {
+        name: builder.name.clone(),
+        workerbuilddir: builder.workerbuilddir.clone(),
+        workernames: builder.workernames.clone(),
+    });
+    RosterConfig {
+        workers: config.workers.clone(),
+        listeners: config.protocols.msgpack.clone(),
+        builders: dirs.collect(),
+    }
+}
+
+/// What is gone and what is started anew under another configuration.
+fn names_to_stop<T>(delta: &Delta<T>, name: impl Fn(&T) -> &String) -> Vec<String> {
+    delta.stop.iter().cloned().chain(delta.change.iter().map(|item| name(item).clone())).collect()
+}
+
+/// `builders: 1 new, 2 changed; schedulers: 1 removed`
+fn summary(diff: &Diff) -> String {
+    let parts = [
+        count("workers", &diff.workers),
+        count("builders", &diff.builders),
+        count("schedulers", &diff.schedulers),
+        count("change sources", &diff.change_sources),
+        count("listeners", &diff.listeners),
+        count("web servers", &diff.www),
+        diff.settings_changed.then(|| "settings changed".to_owned()),
+        diff.database_changed.then(|| "the database changes with the next restart".to_owned()),
+    ];
+    let told: Vec<String> = parts.into_iter().flatten().collect();
+    if told.is_empty() { "nothing changed".to_owned() } else { told.join("; ") }
+}
+
+fn count<T>(what: &str, delta: &Delta<T>) -> Option<String> {
+    let counts = [
+        (delta.start.len(), "new"),
+        (delta.change.len(), "changed"),
+        (delta.stop.len(), "removed"),
+    ];
+    let told: Vec<String> = counts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, verb)| format!("{number} {verb}"))
+        .collect();
+    (!told.is_empty()).then(|| format!("{what}: {}", told.join(", ")))
+}

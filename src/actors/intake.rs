@@ -1,0 +1,154 @@
+//! Takes changes in: stores each batch once and tells the schedulers.
+//!
+//! In: [`Intake::submit`], [`Intake::state`].  Out: `Event::ChangeAdded`, in order.
+//! Owns: the tables of changes, and what change sources remember (`object_state`).
+//! Dies: safely at any time; a batch and the source's state are one transaction.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use serde_json::Value;
+
+use super::announcer::Announcer;
+use super::mail::{AskError, Child, Mailbox};
+use super::supervise::{ChildSpec, Supervisor};
+use crate::db::{Db, DbError, changes, state};
+use crate::events::Event;
+use crate::model::{Change, NewChange, ObjectId, now};
+
+/// A batch of a thousand changes on a slow disk.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// The handle to the intake.
+#[derive(Clone)]
+pub struct Intake {
+    mailbox: Mailbox<IntakeActor>,
+}
+
+/// Changes that belong together, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    pub changes: Vec<NewChange>,
+    /// What the source remembers from now on: object, key, value. Stored with the changes or not at
+    /// all, so that a restart neither repeats nor skips.
+    pub state: Option<(ObjectId, String, Value)>,
+}
+
+/// Why changes were not taken, or why it is not known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IntakeError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The batch may have been stored all the same; [`Intake::state`] tells.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+impl Intake {
+    /// Starts the intake below `supervisor`.
+    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer) -> Intake {
+        let mailbox = Mailbox::new("intake");
+        supervisor.start(ChildSpec::permanent("intake"), &mailbox, move || IntakeActor {
+            db: db.clone(),
+            announcer: announcer.clone(),
+        });
+        Intake { mailbox }
+    }
+
+    /// The actor's mailbox, for its figures.
+    pub fn mailbox(&self) -> &Mailbox<IntakeActor> {
+        &self.mailbox
+    }
+
+    /// Stores a batch in one transaction and announces its changes in order.
+    ///
+    /// # Errors
+    /// When nothing was stored ([`IntakeError::Db`]), or when the answer did not come.
+    pub async fn submit(&self, batch: Batch) -> Result<Vec<Arc<Change>>, IntakeError> {
+        Ok(self.mailbox.ask(Submit(batch), DEADLINE).await??)
+    }
+
+    /// What the object `name` of class `class` remembers under `key`. Answered after every batch
+    /// that was submitted before, even by somebody who did not wait for the end.
+    ///
+    /// # Errors
+    /// When the database refuses or the intake does not answer.
+    pub async fn state(
+        &self,
+        name: &str,
+        class: &str,
+        key: &str,
+    ) -> Result<(ObjectId, Option<Value>), IntakeError> {
+        let ask = ReadState { name: name.into(), class: class.into(), key: key.into() };
+        Ok(self.mailbox.ask(ask, DEADLINE).await??)
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Arc<Change>>, DbError>")]
+struct Submit(Batch);
+
+#[derive(Message)]
+#[rtype(result = "Result<(ObjectId, Option<Value>), DbError>")]
+struct ReadState {
+    name: String,
+    class: String,
+    key: String,
+}
+
+/// The actor; reached through [`Intake`].
+pub struct IntakeActor {
+    db: Db,
+    announcer: Announcer,
+}
+
+impl Actor for IntakeActor {
+    type Context = Context<Self>;
+}
+
+impl Child for IntakeActor {}
+
+crate::receives!(IntakeActor: Submit, ReadState);
+
+/// One batch after the other: the mailbox waits, so that facts are told in the order of their ids.
+impl Handler<Submit> for IntakeActor {
+    type Result = AtomicResponse<Self, Result<Vec<Arc<Change>>, DbError>>;
+
+    fn handle(&mut self, Submit(batch): Submit, _: &mut Context<Self>) -> Self::Result {
+        let db = self.db.clone();
+        let stored = async move { db.write(move |conn| store(conn, batch)).await };
+        AtomicResponse::new(Box::pin(stored.into_actor(self).map(|stored, actor, _| {
+            let stored: Vec<Arc<Change>> = stored?.into_iter().map(Arc::new).collect();
+            for change in &stored {
+                actor.announcer.announce(Event::ChangeAdded(change.clone()));
+            }
+            Ok(stored)
+        })))
+    }
+}
+
+impl Handler<ReadState> for IntakeActor {
+    type Result = AtomicResponse<Self, Result<(ObjectId, Option<Value>), DbError>>;
+
+    fn handle(&mut self, ask: ReadState, _: &mut Context<Self>) -> Self::Result {
+        let db = self.db.clone();
+        let read = async move {
+            db.write(move |conn| {
+                let object = state::object(conn, &ask.name, &ask.class)?;
+                Ok((object, state::get(conn, object, &ask.key)?))
+            })
+            .await
+        };
+        AtomicResponse::new(Box::pin(read.into_actor(self)))
+    }
+}
+
+fn store(conn: &mut crate::db::Conn, batch: Batch) -> Result<Vec<Change>, DbError> {
+    let at = now();
+    let stored = batch.changes.iter().map(|change| changes::add(conn, change, at));
+    let stored = stored.collect::<Result<Vec<Change>, DbError>>()?;
+    if let Some((object, key, value)) = &batch.state {
+        state::set(conn, *object, key, value)?;
+    }
+    Ok(stored)
+}

@@ -1,0 +1,77 @@
+//! The ports that workers connect to: opened by the roster, kept over the lives of the listeners.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indexmap::IndexMap;
+
+use crate::config::checked::Listen;
+
+/// The key of `master.toml` that names these ports.
+const KEY: &str = "protocols.msgpack_experimental_v7";
+
+/// The open ports. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Ports(Arc<Mutex<IndexMap<Listen, Arc<std::net::TcpListener>>>>);
+
+impl Ports {
+    /// The addresses as the system chose them, in the order of opening.
+    pub(super) fn bound(&self) -> Vec<SocketAddr> {
+        self.lock().values().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    /// Closes what is not wanted any more and answers it.
+    pub(super) fn close_all_but(&self, wanted: &[Listen]) -> Vec<Listen> {
+        let mut ports = self.lock();
+        let gone = ports.keys().filter(|listen| !wanted.contains(listen)).cloned().collect();
+        ports.retain(|listen, _| wanted.contains(listen));
+        gone
+    }
+
+    pub(super) fn all(&self) -> Vec<(Listen, Arc<std::net::TcpListener>)> {
+        self.lock().iter().map(|(listen, socket)| (listen.clone(), socket.clone())).collect()
+    }
+
+    /// Opens what is wanted and not open yet; answers what could not be opened, for people.
+    pub(super) async fn open(&self, wanted: &[Listen]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for listen in wanted {
+            if self.lock().contains_key(listen) {
+                continue;
+            }
+            match bind(listen).await {
+                Ok(socket) => {
+                    self.lock().insert(listen.clone(), Arc::new(socket));
+                }
+                Err(error) => failures.push(failure(listen, &error)),
+            }
+        }
+        failures
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, IndexMap<Listen, Arc<std::net::TcpListener>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Like stock's `tcp:PORT`, no interface means every IPv4 interface.
+async fn bind(listen: &Listen) -> std::io::Result<std::net::TcpListener> {
+    let interface = listen.interface.as_deref().unwrap_or("0.0.0.0");
+    tokio::net::TcpListener::bind((interface, listen.port)).await?.into_std()
+}
+
+fn failure(listen: &Listen, error: &std::io::Error) -> String {
+    let port = listen.port;
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "{KEY}: port {port} is in use by another program; choose another port or stop it"
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{KEY}: port {port} may not be used: {error}; ports below 1024 belong to root")
+        }
+        _ => {
+            let interface = listen.interface.as_deref().unwrap_or("every interface");
+            format!("{KEY}: cannot listen on {interface} port {port}: {error}")
+        }
+    }
+}

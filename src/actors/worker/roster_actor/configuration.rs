@@ -1,0 +1,128 @@
+//! Reaching the configuration: rows, listeners, builder directories.
+
+use std::collections::HashSet;
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+
+use super::super::attach::add_builders;
+use super::super::listener::{Door, Listener};
+use super::super::roster::{Applied, Wanted, added, rebuild};
+use super::{RosterActor, listener_name, look};
+use crate::actors::mail::Mailbox;
+use crate::actors::supervise::ChildSpec;
+use crate::config::checked::Listen;
+use crate::db::DbError;
+use crate::model::Worker;
+
+impl RosterActor {
+    pub(super) fn reconcile(&mut self, ctx: &mut Context<Self>) {
+        if self.reconciling {
+            self.behind = true;
+            return;
+        }
+        (self.reconciling, self.behind) = (true, false);
+        let wanted = self.shared.wanted();
+        let ports = self.shared.ports.clone();
+        self.close_ports(&wanted.config.listeners, ctx);
+        let names: Vec<String> = wanted.config.workers.iter().map(|w| w.name.clone()).collect();
+        let connected: HashSet<String> = self.sessions.keys().cloned().collect();
+        let (db, master) = (self.setup.db.clone(), self.setup.master);
+        let work = async move {
+            let stored = db.write(move |conn| look(conn, master, &names, &connected)).await;
+            let failures = ports.open(&wanted.config.listeners).await;
+            (wanted, stored, failures)
+        };
+        ctx.spawn(wrap_future::<_, Self>(work).map(|(wanted, stored, failures), roster, ctx| {
+            roster.apply(wanted, stored, failures, ctx);
+        }));
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        wanted: Wanted,
+        stored: Result<Vec<Worker>, DbError>,
+        mut failures: Vec<String>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.reconciling = false;
+        match stored {
+            Ok(stored) => self.adopt(wanted.clone(), stored, ctx),
+            Err(error) => failures.push(format!("the workers cannot be read: {error}")),
+        }
+        self.open_ports();
+        for failure in &failures {
+            tracing::error!("{failure}");
+        }
+        self.shared
+            .applied
+            .send_replace(Applied { number: wanted.number, failures: failures.clone() });
+        let stale = std::mem::take(&mut self.behind);
+        self.behind = !failures.is_empty();
+        if stale {
+            self.reconcile(ctx);
+        }
+    }
+
+    /// Makes the configuration the one in force.
+    pub(super) fn adopt(&mut self, wanted: Wanted, stored: Vec<Worker>, ctx: &mut Context<Self>) {
+        let logins = wanted.config.workers.iter();
+        let logins = logins.map(|worker| (worker.name.clone(), worker.password.clone()));
+        self.shared.logins.replace(logins.collect());
+        let stored = stored.into_iter().map(|worker| (worker.name.clone(), worker)).collect();
+        self.board = rebuild(&self.board, &wanted.config, &stored);
+        self.wanted = wanted;
+        let names: Vec<String> = self.sessions.keys().cloned().collect();
+        for name in names {
+            match self.board.workers.contains_key(&name) {
+                true => self.add_builders(&name, ctx),
+                false => self.close(&name, ctx),
+            }
+        }
+        self.publish();
+    }
+
+    /// Makes directories on an attached worker for builders that it did not have.
+    pub(super) fn add_builders(&mut self, name: &str, ctx: &mut Context<Self>) {
+        let builddirs = self.wanted.config.builddirs(name);
+        let Some(session) = self.sessions.get_mut(name) else { return };
+        let Some(info) = session.info.clone() else { return };
+        let new = added(&session.builddirs, &builddirs);
+        session.builddirs = builddirs;
+        if new.is_empty() {
+            return;
+        }
+        let (wire, worker) = (session.wire.clone(), name.to_owned());
+        ctx.spawn(wrap_future(async move {
+            if let Err(error) = add_builders(&wire, &info, &new).await {
+                tracing::warn!(worker, "the directories of new builders: {error}");
+            }
+        }));
+    }
+
+    pub(super) fn close_ports(&mut self, wanted: &[Listen], ctx: &mut Context<Self>) {
+        for listen in self.shared.ports.close_all_but(wanted) {
+            let (children, name) = (self.children.clone(), listener_name(&listen));
+            ctx.spawn(wrap_future(async move { children.stop(&name).await }));
+        }
+    }
+
+    pub(super) fn open_ports(&mut self) {
+        for (listen, socket) in self.shared.ports.all() {
+            let name = listener_name(&listen);
+            if self.children.is_running(&name) {
+                continue;
+            }
+            let door = Door {
+                logins: self.shared.logins.clone(),
+                roster: self.mailbox.clone(),
+                homes: self.homes.clone(),
+                deadline: self.setup.patience.handshake,
+            };
+            let mailbox = Mailbox::new(name.clone());
+            self.children.start(ChildSpec::permanent(name), &mailbox, move || {
+                Listener::new(socket.clone(), door.clone())
+            });
+        }
+    }
+}
