@@ -10,3 +10,4 @@ pub mod flow;
 pub mod steps;
 pub mod db;
 pub mod actors;
+pub mod status;

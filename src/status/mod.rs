@@ -1,1 +1,3 @@
 //! Everybody who watches.
+
+pub mod web;

@@ -1,0 +1,21 @@
+//! The REST interface `/api/v2` in the shape of Buildbot 4.3: GET reads, POST controls.
+
+mod answer;
+mod control;
+mod error;
+mod force_fields;
+pub mod json;
+mod logs;
+mod method;
+mod nouns;
+mod places;
+mod query;
+mod routes;
+
+pub use answer::{Answer, Ask};
+pub use control::OWNER;
+pub use error::ApiError;
+pub use force_fields::force_schedulers;
+pub use method::{api_versions, endpoint};
+pub use nouns::entity;
+pub use query::decode;

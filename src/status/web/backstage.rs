@@ -1,0 +1,130 @@
+//! What the web server needs of the running master besides the database: one trait, so that
+//! pages and the REST interface can be tested without actors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::broadcast;
+
+use crate::actors::tree::ChildStatus;
+use crate::model::{
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, Timestamp,
+    WorkerId,
+};
+
+/// The running master as the web server sees it.
+#[async_trait]
+pub trait Backstage: Send + Sync {
+    /// Submits a buildset through a force scheduler; no builders means all of the scheduler's.
+    async fn force(&self, scheduler: &str, wish: Wish) -> Result<Submitted, Refusal>;
+    async fn stop_build(&self, build: BuildId, reason: &str) -> Result<(), Refusal>;
+    async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, Refusal>;
+    async fn cancel_request(&self, request: BuildRequestId, reason: &str) -> Result<(), Refusal>;
+    async fn enable_scheduler(&self, scheduler: SchedulerId, enabled: bool) -> Result<(), Refusal>;
+    async fn tell_worker(
+        &self,
+        worker: WorkerId,
+        order: WorkerOrder,
+        reason: &str,
+    ) -> Result<(), Refusal>;
+    /// `None` when the log is finished: then the database has all of it.
+    async fn follow(&self, log: LogId) -> Option<Following>;
+    /// Connected workers and since when or where from, by worker.
+    fn connections(&self) -> HashMap<WorkerId, Connection>;
+    /// Why each request is still pending, from the last look at the queue.
+    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>>;
+    fn schedulers(&self) -> Vec<SchedulerNote>;
+    fn sources(&self) -> Vec<SourceNote>;
+    fn tree(&self) -> Vec<ChildStatus>;
+}
+
+/// What a person wants to be built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    pub builders: Vec<String>,
+    /// Full field name → value.
+    pub values: Map<String, Value>,
+    pub owner: String,
+}
+
+/// A buildset that was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    pub buildset: BuildsetId,
+    pub requests: Vec<(BuilderId, BuildRequestId)>,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// Full field name → what is wrong with its value.
+    #[error("some values can't be used")]
+    Invalid(IndexMap<String, String>),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a worker can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerOrder {
+    Pause,
+    Unpause,
+    /// Shut down when its builds are done.
+    Stop,
+    Kill,
+}
+
+impl WorkerOrder {
+    /// The order behind a method name of the REST interface.
+    pub fn named(name: &str) -> Option<WorkerOrder> {
+        Some(match name {
+            "pause" => WorkerOrder::Pause,
+            "unpause" => WorkerOrder::Unpause,
+            "stop" => WorkerOrder::Stop,
+            "kill" => WorkerOrder::Kill,
+            _ => return None,
+        })
+    }
+}
+
+/// A live log: what is not in the database yet, and what comes.
+pub struct Following {
+    pub buffered: LogLines,
+    pub lines: broadcast::Receiver<Arc<LogLines>>,
+}
+
+/// A worker's connection.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Connection {
+    pub connected: bool,
+    /// Address of the other end.
+    pub peer: Option<String>,
+    pub last_seen: Option<Timestamp>,
+}
+
+/// A scheduler as people see it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SchedulerNote {
+    pub name: String,
+    /// Class name.
+    pub kind: String,
+    pub waiting_until: Option<Timestamp>,
+    pub pending_changes: usize,
+    pub idle_because: Option<String>,
+}
+
+/// A change source as people see it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SourceNote {
+    pub name: String,
+    pub kind: String,
+    pub last_poll: Option<Timestamp>,
+    pub last_error: Option<String>,
+    pub next_poll: Option<Timestamp>,
+}

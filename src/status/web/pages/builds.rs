@@ -1,0 +1,158 @@
+//! `/builders/B/builds/N`: everything about one build.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::builders::find;
+use super::lines::lines;
+use super::{Page, PageError, local, text};
+use crate::db::listing::{
+    self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, StepRow, all, build_of, in_list,
+};
+use crate::db::{Conn, DbError};
+use crate::model::{BuildId, now};
+use crate::status::web::api::json::compact;
+use crate::status::web::render::Frame;
+use crate::status::web::site::Site;
+
+/// Changes listed on the page.
+const CHANGES: usize = 200;
+
+#[derive(Serialize)]
+struct View {
+    build: BuildLine,
+    took: i64,
+    left: Option<i64>,
+    blame: Vec<String>,
+    steps: Vec<StepView>,
+    changes: Vec<ChangeRow>,
+    stamps: Vec<Value>,
+    properties: Vec<Property>,
+}
+
+#[derive(Serialize)]
+struct StepView {
+    step: StepRow,
+    state: &'static str,
+    /// Not started yet.
+    waiting: bool,
+    took: i64,
+    logs: Vec<LogRow>,
+    urls: Vec<Url>,
+    /// There are logs or urls.
+    links: bool,
+}
+
+#[derive(Serialize, serde::Deserialize)]
+struct Url {
+    name: String,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Property {
+    name: String,
+    value: String,
+    source: String,
+}
+
+/// `/builds/ID` leads to the build's own address.
+pub async fn canonical(site: web::Data<Site>, path: web::Path<i64>) -> Page {
+    let id = path.into_inner();
+    let build = site
+        .db
+        .read(move |conn| listing::one::<BuildRow>(conn, &Scope::is("builds.id", id)))
+        .await?
+        .ok_or_else(|| PageError::NotFound(format!("build {id}")))?;
+    let place = format!("/builders/{}/builds/{}", build.builderid, build.number);
+    Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish())
+}
+
+pub async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    path: web::Path<(String, i64)>,
+) -> Page {
+    let (builder, number) = path.into_inner();
+    let missing = format!("build {number} of a builder '{builder}'");
+    let view = site.db.read(move |conn| load(conn, &builder, number)).await?;
+    let view = view.ok_or(PageError::NotFound(missing))?;
+    let title = format!("{} #{}", view.build.builder, view.build.number);
+    let mut frame = Frame::new("build", &title, "builders").local(local(&request));
+    frame = if view.build.complete {
+        frame.still()
+    } else {
+        frame.events(format!("build={}", view.build.buildid))
+    };
+    Ok(frame.render(&site, &view))
+}
+
+fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbError> {
+    let Some(builder) = find(conn, builder)? else { return Ok(None) };
+    let builds = all::<BuildLine>(conn, &build_of(builder.builderid, number))?;
+    let now = now();
+    let Some(line) = lines(conn, builds, now)?.pop() else { return Ok(None) };
+    let id = line.build.buildid;
+    let steps: Vec<StepRow> = all(conn, &StepRow::of_build(id))?;
+    let logs: Vec<LogRow> = all(
+        conn,
+        &Scope::condition(format!(
+            "logs.stepid IN (SELECT steps.id FROM steps WHERE steps.buildid = {id})"
+        )),
+    )?;
+    let changed = crate::db::changes::for_build(conn, BuildId(id))?;
+    let ids = in_list("changes.changeid", changed.iter().take(CHANGES).map(|change| change.id.0));
+    let mut changes: Vec<ChangeRow> = all(conn, &Scope::condition(ids))?;
+    changes.reverse();
+    let stamps = listing::stamps_of_buildsets(conn, &[line.build.bsid])?;
+    let stamps = stamps.into_values().flatten().map(|stamp| stamp.to_json()).collect();
+    let properties = listing::build_properties(conn, &[id])?.remove(&id).unwrap_or_default();
+    let mut blame: Vec<String> = changes.iter().map(|change| change.author.clone()).collect();
+    blame.sort();
+    blame.dedup();
+    Ok(Some(View {
+        took: line.took,
+        left: line.left,
+        build: line.build,
+        blame,
+        steps: step_views(steps, logs, now),
+        changes,
+        stamps,
+        properties: properties
+            .into_iter()
+            .map(|(name, pair)| Property {
+                name,
+                value: pair[0].as_str().map_or_else(|| compact(&pair[0]), str::to_owned),
+                source: pair[1].as_str().unwrap_or_default().to_owned(),
+            })
+            .collect(),
+    }))
+}
+
+fn step_views(steps: Vec<StepRow>, mut logs: Vec<LogRow>, now: i64) -> Vec<StepView> {
+    let visible = steps.into_iter().filter(|step| !step.hidden);
+    let view = |step: StepRow| {
+        let waiting = step.started_at.is_none() && !step.complete;
+        let logs: Vec<LogRow> = logs.extract_if(.., |log| log.stepid == step.stepid).collect();
+        let urls: Vec<Url> = serde_json::from_str(&step.urls).unwrap_or_default();
+        let urls: Vec<Url> = urls.into_iter().filter(|url| is_web(&url.url)).collect();
+        StepView {
+            state: if waiting { "waiting" } else { text::class(step.results, step.complete) },
+            waiting,
+            took: step.started_at.map_or(0, |at| step.complete_at.unwrap_or(now) - at),
+            links: !logs.is_empty() || !urls.is_empty(),
+            logs,
+            urls,
+            step,
+        }
+    };
+    visible.map(view).collect()
+}
+
+/// A link that a browser may follow: no scripts.
+fn is_web(url: &str) -> bool {
+    let lower = url.trim_start().to_ascii_lowercase();
+    lower.starts_with("http://") || lower.starts_with("https://") || lower.starts_with('/')
+}

@@ -1,0 +1,142 @@
+//! The backstage of a running master: its handles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::backstage::{
+    Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
+    WorkerOrder,
+};
+use super::site::{Master, Site};
+use crate::actors::control::ControlError;
+use crate::actors::handles::Handles;
+use crate::actors::scheduler::{self, ForceRequest};
+use crate::actors::tree::ChildStatus;
+use crate::actors::worker::RosterError;
+use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId};
+
+/// The site of a running master.
+pub fn site(handles: Handles) -> Site {
+    let master =
+        Master { name: handles.master.name.clone(), started_at: handles.master.started_at };
+    let (db, announcer) = (handles.db.clone(), handles.announcer.clone());
+    let config = handles.config.clone();
+    Site::new(db, announcer, config, Arc::new(Stage(handles)), master)
+}
+
+struct Stage(Handles);
+
+impl From<ControlError> for Refusal {
+    fn from(error: ControlError) -> Refusal {
+        match error {
+            ControlError::NotFound(what) => Refusal::NotFound(what),
+            ControlError::Invalid(fields) => Refusal::Invalid(fields),
+            other => Refusal::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<RosterError> for Refusal {
+    fn from(error: RosterError) -> Refusal {
+        match error {
+            RosterError::NotFound(worker) => {
+                Refusal::NotFound(format!("configured worker {worker}"))
+            }
+            other => Refusal::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<scheduler::Submitted> for Submitted {
+    fn from(submitted: scheduler::Submitted) -> Submitted {
+        Submitted { buildset: submitted.buildset, requests: submitted.requests }
+    }
+}
+
+#[async_trait]
+impl Backstage for Stage {
+    async fn force(&self, scheduler: &str, wish: Wish) -> Result<Submitted, Refusal> {
+        let Wish { builders, values, owner } = wish;
+        let request = ForceRequest { builders, values, owner };
+        Ok(self.0.control.force(scheduler, request).await?.into())
+    }
+
+    async fn stop_build(&self, build: BuildId, reason: &str) -> Result<(), Refusal> {
+        Ok(self.0.control.stop_build(build, reason).await?)
+    }
+
+    async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, Refusal> {
+        Ok(self.0.control.rebuild(build, owner).await?.into())
+    }
+
+    async fn cancel_request(&self, request: BuildRequestId, reason: &str) -> Result<(), Refusal> {
+        Ok(self.0.control.cancel_request(request, reason).await?)
+    }
+
+    async fn enable_scheduler(&self, scheduler: SchedulerId, enabled: bool) -> Result<(), Refusal> {
+        Ok(self.0.control.set_scheduler_enabled(scheduler, enabled).await?)
+    }
+
+    async fn tell_worker(
+        &self,
+        worker: WorkerId,
+        order: WorkerOrder,
+        reason: &str,
+    ) -> Result<(), Refusal> {
+        let roster = &self.0.roster;
+        match order {
+            WorkerOrder::Pause => roster.pause(worker, reason).await?,
+            WorkerOrder::Unpause => roster.unpause(worker).await?,
+            WorkerOrder::Stop => roster.stop_gracefully(worker).await?,
+            WorkerOrder::Kill => roster.kill(worker).await?,
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, log: LogId) -> Option<Following> {
+        let following = self.0.log_intake.follow(log).await?;
+        Some(Following { buffered: following.buffered, lines: following.lines })
+    }
+
+    fn connections(&self) -> HashMap<WorkerId, Connection> {
+        let board = self.0.roster.board();
+        let connection = board.workers.values().map(|entry| {
+            let connected = entry.link.as_ref().is_some_and(|link| !link.is_lost());
+            let (peer, last_seen) = (entry.peer.clone(), entry.last_seen);
+            (entry.id, Connection { connected, peer, last_seen })
+        });
+        connection.collect()
+    }
+
+    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
+        self.0.distributor.reasons()
+    }
+
+    fn schedulers(&self) -> Vec<SchedulerNote> {
+        let notes = self.0.schedulers.list().into_iter().map(|status| SchedulerNote {
+            name: status.name,
+            kind: status.kind.to_owned(),
+            waiting_until: status.waiting_until,
+            pending_changes: status.pending_changes,
+            idle_because: status.idle_because,
+        });
+        notes.collect()
+    }
+
+    fn sources(&self) -> Vec<SourceNote> {
+        let notes = self.0.sources.snapshot().into_iter().map(|status| SourceNote {
+            name: status.name,
+            kind: status.kind.to_owned(),
+            last_poll: status.last_poll,
+            last_error: status.last_error,
+            next_poll: status.next_poll,
+        });
+        notes.collect()
+    }
+
+    fn tree(&self) -> Vec<ChildStatus> {
+        self.0.tree.snapshot()
+    }
+}
