@@ -11,3 +11,4 @@ pub mod steps;
 pub mod db;
 pub mod actors;
 pub mod status;
+pub mod cli;

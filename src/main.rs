@@ -1,3 +1,7 @@
 //! The `buildbot` program: arguments, logging, run, exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    buildbot::cli::run(std::env::args_os())
+}
