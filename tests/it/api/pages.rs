@@ -1,0 +1,99 @@
+//! Pages: each is shown, escaped and without anything from elsewhere.
+
+use super::{text, with_web};
+
+#[test]
+fn every_page_is_shown() {
+    with_web(|web| async move {
+        for (path, says) in [
+            ("/", "What is red"),
+            ("/waterfall", "b-tests"),
+            ("/waterfall?before=20", "newest"),
+            ("/builders", "b-tests"),
+            ("/builders?tag=nosuch", "no builders"),
+            ("/builders/b-tests", "Builds, newest first"),
+            ("/builders/2", "b-tests"),
+            ("/builders/2/builds/1", "worker_preparation"),
+            ("/logs/14", "class=\"log\""),
+            ("/logs/1", "were deleted"),
+            ("/changes", "commit 2 ä"),
+            ("/changes/9", "290079eb3aa7b83bb6e4b63be0372b2eb82fb944"),
+            ("/workers", "maint ü"),
+            ("/workers/local2", "maint ü"),
+            ("/pending", "wait"),
+            ("/schedulers", "Force a build"),
+            ("/schedulers/force/force", "<form class=\"force\""),
+            ("/tree", "it &lt;broke&gt;"),
+            ("/about", "host:/srv/master"),
+            ("/static/site.css", ":root"),
+            ("/static/live.js", "EventSource"),
+        ] {
+            let response = web.get(path).send().await.unwrap();
+            let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+            assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+            let (status, page) = text(response).await;
+            assert_eq!(status, 200, "{path}: {page}");
+            assert!(page.contains(says), "{path} does not say {says}: {page}");
+            assert!(!page.contains("{{"), "{path}");
+        }
+    });
+}
+
+#[test]
+fn nothing_of_outside_becomes_markup() {
+    with_web(|web| async move {
+        let page = web.get("/changes").send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("cannot reach &lt;it&gt;") && page.contains("Vectors &lt;&amp;&gt;"));
+        let page = web.get("/nowhere/%3Cscript%3E").send().await.unwrap();
+        let (status, page) = text(page).await;
+        assert!(status == 404 && !page.contains("<script>"), "{page}");
+        for path in ["/", "/waterfall", "/builders/2/builds/1", "/logs/14"] {
+            let page = web.get(path).send().await.unwrap().text().await.unwrap();
+            assert!(!page.contains(" style=") && !page.contains(" onclick="), "{path}");
+            assert_eq!(page.matches("<script").count(), 1, "{path}: only our own script");
+        }
+    });
+}
+
+#[test]
+fn controls_are_offered_to_local_clients_only() {
+    with_web(|web| async move {
+        let path = "/builders/2/builds/1";
+        let local = web.get(path).send().await.unwrap().text().await.unwrap();
+        let proxied = web.get(path).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+        assert!(local.contains("/builds/1/rebuild"));
+        assert!(!proxied.text().await.unwrap().contains("/rebuild"));
+    });
+}
+
+#[test]
+fn a_build_id_leads_to_its_page_and_unknown_ones_nowhere() {
+    with_web(|web| async move {
+        let response = web.get("/builds/1").send().await.unwrap();
+        assert_eq!(response.headers()["location"], "/builders/2/builds/1");
+        for path in [
+            "/builds/9999",
+            "/builders/nope",
+            "/builders/2/builds/999",
+            "/changes/99",
+            "/workers/nope",
+            "/logs/9999",
+            "/schedulers/nope/force",
+            "/static/nope",
+        ] {
+            let response = web.get(path).send().await.unwrap();
+            assert_eq!(response.status(), 404, "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    use buildbot::config::checked::Listen;
+    use buildbot::status::web::server::Door;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let error = Door::bind(&Listen { interface: Some("127.0.0.1".into()), port }).err().unwrap();
+    assert!(error.to_string().contains(&format!("port {port}")), "{error}");
+    assert!(error.to_string().contains("in use"), "{error}");
+}

@@ -1,0 +1,88 @@
+//! What people ask for: force, stop, rebuild, cancel.
+
+use buildbot::actors::control::ControlError;
+use buildbot::actors::scheduler::ForceRequest;
+use buildbot::db::{buildrequests, buildsets};
+use buildbot::model::{BuildId, Results};
+use serde_json::{Map, json};
+
+use super::{config, shell};
+use crate::world::{Place, Repository, TestMaster, eventually, run};
+
+async fn force(master: &TestMaster) -> buildbot::actors::scheduler::Submitted {
+    let values = Map::from_iter([("reason".to_owned(), json!("because"))]);
+    let request = ForceRequest { values, owner: "ann".into(), ..ForceRequest::default() };
+    master.handles.control.force("force", request).await.expect("a forced build")
+}
+
+fn place_with(command: &str) -> (Place, String) {
+    let place = Place::new();
+    let repository = Repository::new(place.path("repository"));
+    repository.commit("a", "a", "a");
+    let text = config(&repository, &shell(command));
+    (place, text)
+}
+
+#[test]
+fn a_forced_build_runs_and_can_be_rebuilt() {
+    run(async {
+        let (place, text) = place_with("echo %(prop:reason)s");
+        let mut master = place.master(&text).await;
+        let worker = place.worker(&master, "w1").await;
+        let submitted = force(&master).await;
+        let (first, results) = master.build_finished().await;
+        assert_eq!(results, Results::Success);
+        assert!(master.all_logs(first).await.contains("obecause\n"));
+        let set = submitted.buildset;
+        let reason = master.read(move |conn| Ok(buildsets::get(conn, set)?.reason)).await;
+        assert_eq!(reason, "A build was forced by 'ann': because");
+
+        let again = master.handles.control.rebuild(first, "").await.expect("a rebuild");
+        let (second, _) = master.build_finished().await;
+        assert_eq!(master.build(second).await.number, 2);
+        let set = again.buildset;
+        let row = master.read(move |conn| buildsets::get(conn, set)).await;
+        assert_eq!((row.reason.as_str(), row.rebuilt_build), ("rebuild", Some(first)));
+        let missing = master.handles.control.rebuild(BuildId(999), "").await;
+        assert!(matches!(missing, Err(ControlError::NotFound(_))), "{missing:?}");
+        worker.stop().await;
+        master.stop().await;
+    });
+}
+
+#[test]
+fn a_stopped_build_is_cancelled_at_once() {
+    run(async {
+        let (place, text) = place_with("echo begun; sleep 600");
+        let mut master = place.master(&text).await;
+        let worker = place.worker(&master, "w1").await;
+        force(&master).await;
+        let build = master.build_started().await;
+        master.log_says(build, "obegun").await;
+        master.handles.control.stop_build(build, "enough").await.expect("a stopped build");
+        let (finished, results) = master.build_finished().await;
+        assert_eq!((finished, results), (build, Results::Cancelled));
+        let text = master.build(build).await.state_string;
+        assert!(text.starts_with("cancelled (enough)"), "{text}");
+        worker.stop().await;
+        master.stop().await;
+    });
+}
+
+#[test]
+fn a_pending_request_says_why_and_can_be_cancelled() {
+    run(async {
+        let (place, text) = place_with("true");
+        let master = place.master(&text).await;
+        let submitted = force(&master).await;
+        let (_, request) = submitted.requests[0];
+        let distributor = master.handles.distributor.clone();
+        eventually("a reason", || distributor.reasons().contains_key(&request)).await;
+        let reason = master.handles.distributor.reasons()[&request].clone();
+        assert_eq!(reason, "not connected: w1");
+        master.handles.control.cancel_request(request, "no").await.expect("a cancelled request");
+        let row = master.read(move |conn| buildrequests::get(conn, request)).await;
+        assert_eq!((row.complete, row.results), (true, Some(Results::Cancelled)));
+        master.stop().await;
+    });
+}

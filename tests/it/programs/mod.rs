@@ -1,0 +1,40 @@
+//! The programs as their users run them: commands, daemons, signals, a kill -9.
+//!
+//! A [`Site`] is a directory with a repository, a master and workers, each a process of its own.
+//! Whatever does not need processes is tested in `flow/`, where everything lives in one.
+
+mod site;
+mod wait;
+mod commands;
+mod commits;
+mod crash;
+
+pub use site::Site;
+use wait::eventually;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs `buildbot` to its end.
+fn buildbot(arguments: &[&str], directory: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_buildbot"))
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .expect("buildbot runs")
+}
+
+/// Where `buildbot-worker` is: beside the master's program.
+fn worker_program() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_buildbot")).with_file_name("buildbot-worker");
+    assert!(program.exists(), "no {}; build the whole workspace", program.display());
+    program
+}
+
+/// A port of the loopback interface that nobody listens on at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
+}
