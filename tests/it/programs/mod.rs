@@ -8,6 +8,7 @@ mod wait;
 mod commands;
 mod commits;
 mod crash;
+mod browser;
 
 pub use site::Site;
 use wait::eventually;
@@ -31,10 +32,10 @@ fn worker_program() -> PathBuf {
     program
 }
 
-/// A port of the loopback interface that nobody listens on at the moment.
+/// A port of the loopback interface that nobody listens on at the moment. Below the range from
+/// which the system gives ports to clients, so that none of them takes it meanwhile.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+    std::iter::repeat_with(|| fastrand::u16(10_000..32_000))
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("some port is free")
 }
