@@ -194,16 +194,6 @@ pub fn running(conn: &mut Conn, master: MasterId) -> Result<Vec<Build>, DbError>
     Ok(rows.into_iter().map(Build::from).collect())
 }
 
-/// All builds of a request: more than one after a RETRY.
-pub fn of_request(conn: &mut Conn, request: BuildRequestId) -> Result<Vec<Build>, DbError> {
-    let rows = builds::table
-        .filter(builds::buildrequestid.eq(request))
-        .order(builds::id)
-        .select(BuildRow::as_select())
-        .load(conn)?;
-    Ok(rows.into_iter().map(Build::from).collect())
-}
-
 /// Up to `limit` builds of any builder, newest first, without the newest `offset`.
 pub fn recent(conn: &mut Conn, limit: i64, offset: i64) -> Result<Vec<Build>, DbError> {
     let rows = builds::table

@@ -109,14 +109,6 @@ impl Renderable {
         Renderable { node: Node::Literal(value.into()) }
     }
 
-    /// The value itself when nothing in it depends on a build.
-    pub fn as_literal(&self) -> Option<&Value> {
-        match &self.node {
-            Node::Literal(value) => Some(value),
-            _ => None,
-        }
-    }
-
     /// The parts of a list or the one value, so that each can be rendered apart.
     pub fn items(&self) -> Vec<Renderable> {
         let one = |node: &Node| Renderable { node: node.clone() };
