@@ -25,7 +25,7 @@ use super::surroundings::Surroundings;
 use super::tree::Tree;
 use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
 use crate::config::checked::{BuilderConfig, GitPollerConfig, MasterConfig};
-use crate::config::diff::{Delta, Diff, diff};
+use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
 use crate::db::{Conn, Db, DbError};
 use crate::model::{BuilderId, MasterId, now};
@@ -185,16 +185,15 @@ impl House {
         Ok(())
     }
 
-    /// Goes from one configuration to another; answers what changed, for people.
+    /// Takes the steps of `diff` to the configuration `new`; answers what changed, for people.
     ///
     /// # Errors
     /// When the database refuses; nothing was changed then.
     pub(super) async fn apply(
         &mut self,
-        old: &MasterConfig,
+        diff: &Diff,
         new: &MasterConfig,
     ) -> Result<String, DbError> {
-        let diff = diff(old, new);
         let ids = self.store(new).await?;
         for name in names_to_stop(&diff.change_sources, |source| &source.name) {
             self.sources.stop(&self.supervisor, &name).await;
@@ -203,7 +202,7 @@ impl House {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;
-        self.change_builders(&diff, &ids).await;
+        self.change_builders(diff, &ids).await;
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
@@ -213,7 +212,7 @@ impl House {
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
         }
-        Ok(summary(&diff))
+        Ok(summary(diff))
     }
 
     /// Removed schedulers are nobody's.

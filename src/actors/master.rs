@@ -15,7 +15,7 @@ use super::house::House;
 use super::presence;
 use super::supervise::{Alarm, Supervisor};
 use crate::config::checked::MasterConfig;
-use crate::config::diff::diff;
+use crate::config::diff::{Diff, diff};
 use crate::config::problems::{Place, Problems};
 use crate::db::{Db, DbError};
 use crate::events::Event;
@@ -154,8 +154,10 @@ impl Master {
             Err(error) => return Err(one_problem(format!("reading it failed: {error}"))),
         };
         let old = self.config.borrow().clone();
-        ports_are_free(&old, &new)?;
-        let changed = self.house.apply(&old, &new).await.map_err(|e| one_problem(e.to_string()))?;
+        let diff = diff(&old, &new);
+        ports_are_free(&diff).await?;
+        let changed =
+            self.house.apply(&diff, &new).await.map_err(|e| one_problem(e.to_string()))?;
         self.config.send_replace(Arc::new(new.clone()));
         for child in &self.setup.status {
             if (child.concerns)(&old, &new) {
@@ -177,15 +179,14 @@ impl Master {
 }
 
 /// A port that is in use refuses the whole configuration, as it does at the start.
-fn ports_are_free(old: &MasterConfig, new: &MasterConfig) -> Result<(), Problems> {
-    let diff = diff(old, new);
+async fn ports_are_free(diff: &Diff) -> Result<(), Problems> {
     let listeners = diff.listeners.start.iter().map(|listen| (MSGPACK, listen));
     let www = diff.www.start.iter().map(|www| ("www.port", &www.listen));
     let mut problems = Problems::new();
     for (key, listen) in listeners.chain(www) {
-        let interface = listen.interface.as_deref().unwrap_or("0.0.0.0");
-        if let Err(error) = std::net::TcpListener::bind((interface, listen.port)) {
-            let text = format!("cannot listen on {interface}:{}: {error}", listen.port);
+        let (host, port) = (listen.host(), listen.port);
+        if let Err(error) = tokio::net::TcpListener::bind((host, port)).await {
+            let text = format!("cannot listen on {host}:{port}: {error}");
             problems.add(&Place::default(), key, text);
         }
     }

@@ -52,6 +52,15 @@ pub struct Listen {
     pub port: u16,
 }
 
+impl Listen {
+    /// What to bind: the interface without the brackets of IPv6; like stock's `tcp:PORT`, none
+    /// means every IPv4 interface.
+    pub fn host(&self) -> &str {
+        let interface = self.interface.as_deref().unwrap_or("0.0.0.0");
+        interface.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
 /// The web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Www {

@@ -54,10 +54,8 @@ impl Ports {
     }
 }
 
-/// Like stock's `tcp:PORT`, no interface means every IPv4 interface.
 async fn bind(listen: &Listen) -> std::io::Result<std::net::TcpListener> {
-    let interface = listen.interface.as_deref().unwrap_or("0.0.0.0");
-    tokio::net::TcpListener::bind((interface, listen.port)).await?.into_std()
+    tokio::net::TcpListener::bind((listen.host(), listen.port)).await?.into_std()
 }
 
 fn failure(listen: &Listen, error: &std::io::Error) -> String {

@@ -56,18 +56,19 @@ impl Door {
     /// When the port is in use, or the interface is not an address of this machine.
     pub fn bind(listen: &Listen) -> Result<Door, BindError> {
         let interface = listen.interface.as_deref().unwrap_or("0.0.0.0");
-        let bare = interface.trim_start_matches('[').trim_end_matches(']');
         let address = format!("{interface}:{}", listen.port);
         let other = |error: std::io::Error| BindError::Other {
             address: address.clone(),
             reason: error.to_string(),
         };
         let listener =
-            TcpListener::bind((bare, listen.port)).map_err(|error| match error.kind() {
-                ErrorKind::AddrInUse => {
-                    BindError::InUse { port: listen.port, address: address.clone() }
+            TcpListener::bind((listen.host(), listen.port)).map_err(|error| {
+                match error.kind() {
+                    ErrorKind::AddrInUse => {
+                        BindError::InUse { port: listen.port, address: address.clone() }
+                    }
+                    _ => other(error),
                 }
-                _ => other(error),
             })?;
         listener.set_nonblocking(true).map_err(other)?;
         let bound = listener.local_addr().map_err(other)?;
