@@ -1,30 +1,22 @@
-//! One per builder: starts its builds and closes the ones that nobody runs.
+//! One per builder: starts its builds.
 //!
-//! In:   start (from the distributor), a 30 s tick.
-//! Out:  build children; builds closed as RETRY.
+//! In:   start (from the distributor).
+//! Out:  build children.
 //! Owns: nothing durable. Its builds are children of a supervisor that outlives it.
-//! Dies: safely at any time; running builds go on, and the next life finds orphans in the table.
+//! Dies: safely at any time; running builds go on, and the distributor finds in the table what was
+//!       still in the mailbox.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, Context, Handler, Message};
 
 use super::build::{self, Assignment};
 use super::mail::{Child, Mailbox};
 use super::supervise::{ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use crate::config::checked::BuilderConfig;
-use crate::db::{DbError, builds};
-use crate::model::{BuilderId, now};
+use crate::model::BuilderId;
 use crate::receives;
-
-/// How often orphans are looked for.
-const TICK: Duration = Duration::from_secs(30);
-
-/// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
-/// their way from the distributor.
-const ORPHAN_AGE: i64 = 15;
 
 /// The way to a builder.
 #[derive(Clone)]
@@ -52,7 +44,6 @@ impl BuilderHandle {
 struct Start(Assignment);
 
 struct Builder {
-    id: BuilderId,
     config: Arc<BuilderConfig>,
     surroundings: Surroundings,
     builds: Supervisor,
@@ -73,7 +64,6 @@ pub fn spawn(
     let mailbox = Mailbox::new(name.clone());
     let handle = BuilderHandle { id, config: config.clone(), mailbox: mailbox.clone() };
     supervisor.start(ChildSpec::permanent(name), &mailbox, move || Builder {
-        id,
         config: config.clone(),
         surroundings: surroundings.clone(),
         builds: builds.clone(),
@@ -89,10 +79,7 @@ pub fn child_name(builder: &str) -> String {
 impl Actor for Builder {
     type Context = Context<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(TICK, |builder, ctx| {
-            ctx.spawn(close_orphans(builder.id, builder.surroundings.clone()).into_actor(builder));
-        });
+    fn started(&mut self, _: &mut Self::Context) {
         // Requests may wait for this life.
         self.surroundings.distributor.poke();
     }
@@ -106,28 +93,4 @@ impl Handler<Start> for Builder {
     fn handle(&mut self, Start(assignment): Start, _: &mut Self::Context) {
         build::spawn(&self.builds, self.config.clone(), assignment, self.surroundings.clone());
     }
-}
-
-/// Ends builds of this builder that are running by their row only, as after a builder that died
-/// with a start in its mailbox.
-async fn close_orphans(builder: BuilderId, surroundings: Surroundings) {
-    if let Err(error) = try_close_orphans(builder, &surroundings).await {
-        tracing::warn!(%builder, %error, "cannot look for builds that nobody runs");
-    }
-}
-
-async fn try_close_orphans(builder: BuilderId, surroundings: &Surroundings) -> Result<(), DbError> {
-    let master = surroundings.master;
-    let rows = surroundings.db.read(move |conn| builds::running(conn, master)).await?;
-    let newest = now() - ORPHAN_AGE;
-    for row in rows {
-        let orphan = row.builder == builder
-            && row.started_at < newest
-            && !surroundings.running.contains(row.id);
-        if orphan {
-            tracing::warn!(build = %row.id, "nobody runs this build; it goes back to the queue");
-            build::finish::orphan(surroundings, &row).await?;
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Which builds are running in this process, and how to reach them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::build::BuildHandle;
@@ -21,9 +21,9 @@ impl RunningBuilds {
         self.lock().remove(&build);
     }
 
-    /// Does this process run the build?
-    pub fn contains(&self, build: BuildId) -> bool {
-        self.lock().contains_key(&build)
+    /// The builds that this process runs now.
+    pub fn ids(&self) -> HashSet<BuildId> {
+        self.lock().keys().copied().collect()
     }
 
     /// Asks a build to stop; false when it is not running here.

@@ -1,7 +1,6 @@
 //! Merging requests that a newer one makes superfluous (`collapseRequests`).
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use super::scan::Scanner;
 use crate::db::collapsing::{self, Cause};
@@ -51,7 +50,7 @@ impl Scanner {
 
     /// Requests of those builders that have several and may collapse them.
     fn crowded(&self, pending: &[BuildRequest]) -> Vec<BuildRequest> {
-        let builders = self.shared.builders.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let builders = self.shared.builders();
         let default = self.surroundings.config.borrow().collapse_requests;
         let mut counts: HashMap<BuilderId, usize> = HashMap::new();
         for request in pending {

@@ -1,7 +1,7 @@
 //! Hands pending build requests to idle workers.
 //!
 //! In:   poke, a 10 s tick.
-//! Out:  builder.start, RequestClaimed, RequestCompleted (collapsed).
+//! Out:  builder.start, RequestClaimed, RequestCompleted (collapsed); orphans closed as RETRY.
 //! Owns: nothing durable: the queue is the buildrequests table, the load is the builds table. The
 //!       reasons why requests wait are those of the last scan.
 //! Dies: safely at any time; the next scan finds the same rows.
@@ -47,6 +47,12 @@ struct Shared {
     holding: AtomicBool,
 }
 
+impl Shared {
+    fn builders(&self) -> Arc<HashMap<BuilderId, BuilderHandle>> {
+        self.builders.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl Default for Distributor {
     fn default() -> Distributor {
         Distributor { mailbox: Mailbox::new("distributor"), shared: Arc::default() }
@@ -72,7 +78,7 @@ impl Distributor {
 
     /// The builders that run in this master, by id.
     pub fn builders(&self) -> Arc<HashMap<BuilderId, BuilderHandle>> {
-        self.shared.builders.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.builders()
     }
 
     /// Replaces the set of builders after a configuration was applied.

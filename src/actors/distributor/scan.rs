@@ -1,6 +1,6 @@
 //! One look at the queue: what can start now, and why the rest waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -15,7 +15,11 @@ use crate::db::builds::NewBuild;
 use crate::db::{DbError, buildrequests, builds};
 use crate::events::Event;
 use crate::flow::assign::{BuilderWorkers, Start, Waiting, WorkerState, assign};
-use crate::model::{Build, BuildRequest, BuildRequestId, WorkerId, now};
+use crate::model::{Build, BuildId, BuildRequest, BuildRequestId, WorkerId, now};
+
+/// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
+/// their way to their builder.
+const ORPHAN_AGE: i64 = 15;
 
 /// Requests looked at in one scan; the rest waits for the next one.
 const SCAN: i64 = 2_000;
@@ -35,7 +39,10 @@ struct Queue {
 
 impl Scanner {
     pub async fn scan(&self) -> Result<(), DbError> {
+        // Asked before the rows are read: a build that ends in between is no orphan.
+        let alive = self.surroundings.running.ids();
         let mut queue = self.read().await?;
+        self.close_orphans(&queue.running, &alive).await?;
         if self.shared.holding.load(Ordering::Relaxed) {
             let why = "the master shuts down as soon as its running builds have finished";
             self.tell(queue.pending.iter().map(|request| (request.id, why.to_owned())).collect());
@@ -60,6 +67,23 @@ impl Scanner {
         Ok(())
     }
 
+    /// Ends builds that run by their row only, as after a builder that died with a start in its
+    /// mailbox.
+    async fn close_orphans(
+        &self,
+        running: &[Build],
+        alive: &HashSet<BuildId>,
+    ) -> Result<(), DbError> {
+        let newest = now() - ORPHAN_AGE;
+        for build in running {
+            if build.started_at < newest && !alive.contains(&build.id) {
+                tracing::warn!(build = %build.id, "nobody runs this build; its request waits again");
+                finish::orphan(&self.surroundings, build).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn tell(&self, reasons: HashMap<BuildRequestId, String>) {
         *self.shared.reasons.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(reasons);
     }
@@ -78,8 +102,8 @@ impl Scanner {
     }
 
     fn builder_workers(&self, board: &Board) -> Vec<BuilderWorkers> {
-        let builders = self.shared.builders.read().unwrap_or_else(PoisonError::into_inner).clone();
-        builders
+        self.shared
+            .builders()
             .values()
             .map(|handle| BuilderWorkers {
                 builder: handle.id,
@@ -103,10 +127,7 @@ impl Scanner {
         else {
             return;
         };
-        let builder = {
-            let builders = self.shared.builders.read().unwrap_or_else(PoisonError::into_inner);
-            builders.get(&start.builder).cloned()
-        };
+        let builder = self.shared.builders().get(&start.builder).cloned();
         // Its next life pokes.
         let Some(builder) = builder.filter(BuilderHandle::is_up) else { return };
         match self.claim(request, worker).await {

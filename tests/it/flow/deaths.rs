@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use buildbot::actors::mail::{Child, Mailbox};
 use buildbot::actors::master::{Master, MasterError, OrderDesk, StatusChild};
 use buildbot::actors::supervise::ChildSpec;
+use buildbot::db::builds::NewBuild;
 use buildbot::db::{Db, buildrequests, builds, masters};
 use buildbot::flow::restart::Budget;
 use buildbot::model::Results;
@@ -200,5 +201,30 @@ fn a_port_in_use_is_named_with_its_key() {
         let started = Master::start(setup, OrderDesk::default()).await;
         let error = started.err().expect("no second owner of a port").to_string();
         assert!(error.contains(&port.to_string()) && error.contains("msgpack"), "{error}");
+    });
+}
+
+#[test]
+fn a_build_that_nobody_runs_goes_back_to_the_queue() {
+    run(async {
+        let place = Place::new();
+        let repository = Repository::new(place.path("repository"));
+        let mut master = place.master(&config(&repository, &shell("true"))).await;
+        let (builder, request) = force(&master).await.requests[0];
+        let id = master.handles.master.id;
+        // As left by a builder that died with the start in its mailbox, a minute ago.
+        let claimed = master.handles.db.write(move |conn| {
+            let then = buildbot::model::now() - 60;
+            let state = "starting".to_owned();
+            let new = NewBuild { builder, request, worker: None, master: id, state };
+            buildrequests::claim(conn, id, &[request], then)?;
+            builds::start(conn, new, then)
+        });
+        let build = claimed.await.expect("a build row");
+        master.handles.distributor.poke();
+        assert_eq!(master.build_finished().await, (build.id, Results::Retry));
+        let row = master.read(move |conn| buildrequests::get(conn, request)).await;
+        assert_eq!((row.claim, row.complete), (None, false));
+        master.stop().await;
     });
 }
