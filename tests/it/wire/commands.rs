@@ -107,6 +107,8 @@ async fn a_lost_connection_ends_its_commands() {
     started(&mut peer).await;
     drop(peer);
     assert_eq!(soon("the loss", running.next()).await, CommandEvent::Lost);
+    // Commands hear of the loss while the connection is still going away.
+    soon("the end of the link", link.lost()).await;
     assert!(link.start("b", "builder", Command::Stat { file: "x".into() }).await.is_err());
 }
 
