@@ -35,6 +35,67 @@ pub enum Command {
     RemoveFile {
         path: String,
     },
+    /// The worker sends a file: [`UploadFileWrite`](crate::report::WorkerRequest), then its close.
+    UploadFile {
+        source: String,
+        block: Block,
+        /// Also send the file's times.
+        keep_stamp: bool,
+    },
+    /// The worker sends a directory as a tar archive.
+    UploadDirectory {
+        source: String,
+        block: Block,
+        compress: Compression,
+    },
+    /// The worker fetches a file.
+    DownloadFile {
+        dest: String,
+        block: Block,
+        /// Permission bits of the new file.
+        mode: Option<u32>,
+    },
+}
+
+/// How a transfer is cut. Its path is relative to `workdir`, which is relative to the builder's
+/// directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    pub workdir: String,
+    /// Bytes; what exceeds it is cut off and the transfer fails.
+    pub max_size: Option<u64>,
+    /// Bytes per message; below 640 KiB, which is the longest string of Perspective Broker.
+    pub size: u64,
+}
+
+/// How the archive of a directory is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    #[default]
+    None,
+    Gzip,
+    Bzip2,
+}
+
+impl Compression {
+    /// The value of the argument `compress`.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Compression::None => None,
+            Compression::Gzip => Some("gz"),
+            Compression::Bzip2 => Some("bz2"),
+        }
+    }
+
+    /// The reverse of [`Compression::name`].
+    pub fn from_name(name: Option<&str>) -> Option<Compression> {
+        match name {
+            None => Some(Compression::None),
+            Some("gz") => Some(Compression::Gzip),
+            Some("bz2") => Some(Compression::Bzip2),
+            Some(_) => None,
+        }
+    }
 }
 
 /// Run a program.

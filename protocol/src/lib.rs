@@ -1,22 +1,25 @@
 //! The wire between Buildbot's master and worker, as values and bytes.
 //!
 //! A pure codec: no socket, no file, no clock. Both programs use it, so a rule of the wire is written
-//! down once. Perspective Broker joins later in the same shape.
+//! down once.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`command`] | what a master can ask a worker to run, paths as the step gave them |
 //! | [`update`] | what a worker reports while a command runs |
 //! | [`info`] | what a worker says about itself |
+//! | [`order`], [`report`] | what a master asks of a worker, and a worker of a master |
+//! | [`session`] | a connection as a state machine: bytes in, events out, orders and reports to bytes |
 //! | [`msgpack`] | all of it as the maps of `msgpack_experimental_v7` |
-//! | [`basic_auth`] | the header a worker logs in with |
+//! | [`basic_auth`] | the header a MessagePack worker logs in with |
 //!
-//! A master reads `msgpack::decode::<WorkerRequest>(bytes)` and sends `msgpack::encode` of a
-//! `Message<MasterRequest>`; a worker does the reverse. Every request is answered exactly once, also
-//! one that could not be understood: [`msgpack::Received::Request`] then carries the text to answer.
+//! Every request is answered exactly once, also one that could not be understood.
 
 pub mod basic_auth;
 pub mod command;
 pub mod update;
 pub mod info;
+pub mod order;
+pub mod report;
+pub mod session;
 pub mod msgpack;

@@ -187,6 +187,15 @@ impl Workbench for FakeBench {
         Ok(finished)
     }
 
+    async fn transfer(
+        &mut self,
+        command: Command,
+        _end: &mut dyn crate::steps::transfer::TransferEnd,
+        capture: Capture,
+    ) -> Result<Finished, StepError> {
+        self.command(command, capture).await
+    }
+
     async fn log(
         &mut self,
         name: &str,

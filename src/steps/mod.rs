@@ -13,6 +13,7 @@ mod set_property;
 mod set_property_from_command;
 mod master_shell;
 mod git;
+pub mod transfer;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
@@ -23,6 +24,8 @@ use indexmap::IndexMap;
 use protocol::command::Command;
 use protocol::update::Update;
 use serde_json::Value;
+
+use transfer::TransferEnd;
 
 pub use plan::{Condition, StepOptions, StepPlan};
 
@@ -95,6 +98,14 @@ pub trait Workbench {
     /// followed file) as it arrives, and into [`Finished`] as far as `capture` asks.
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError>;
 
+    /// Runs a transfer command on the worker to its end; what it sends or fetches goes through `end`.
+    async fn transfer(
+        &mut self,
+        command: Command,
+        end: &mut dyn TransferEnd,
+        capture: Capture,
+    ) -> Result<Finished, StepError>;
+
     /// Appends whole or partial lines to a log, which is created at the first call even if `text`
     /// is empty.
     async fn log(
@@ -160,11 +171,13 @@ pub struct Finished {
     pub interrupted: Option<String>,
     /// `files`, `stat` and other updates in order of arrival.
     pub updates: Vec<Update>,
+    /// What went wrong at the master's end of a transfer. The worker does not know of it.
+    pub transfer_error: Option<String>,
 }
 
 impl Finished {
     pub fn ok(&self) -> bool {
-        self.rc == Some(0) && self.interrupted.is_none()
+        self.rc == Some(0) && self.interrupted.is_none() && self.transfer_error.is_none()
     }
 
     /// The limit that ended it, if one did.

@@ -7,7 +7,9 @@
 
 use super::fields::{boolean, display, get, given, key, number, optional, seconds, text, texts};
 use super::paths;
-use crate::command::{Arg, Command, CommandLine, EnvValue, Limits, LogFile, Shell};
+use crate::command::{
+    Arg, Block, Command, CommandLine, Compression, EnvValue, Limits, LogFile, Shell,
+};
 use crate::info::WorkerInfo;
 use rmpv::Value;
 
@@ -68,6 +70,21 @@ impl Command {
             Command::RemoveFile { path: file } => {
                 ("rmfile", path(&paths::expand_home(file, target.home)))
             }
+            Command::UploadFile { source, block, keep_stamp } => {
+                let mut args = block_args(block, "workersrc", source, target);
+                args.push((key("keepstamp"), Value::from(*keep_stamp)));
+                ("upload_file", args)
+            }
+            Command::UploadDirectory { source, block, compress } => {
+                let mut args = block_args(block, "workersrc", source, target);
+                args.push((key("compress"), optional(compress.name())));
+                ("upload_directory", args)
+            }
+            Command::DownloadFile { dest, block, mode } => {
+                let mut args = block_args(block, "workerdest", dest, target);
+                args.push((key("mode"), optional(*mode)));
+                ("download_file", args)
+            }
         };
         (name, Value::Map(args))
     }
@@ -103,6 +120,25 @@ impl Command {
             "glob" => Ok(Command::Glob { path: path_from("GlobPath", args)? }),
             "listdir" => Ok(Command::ListDirectory { dir: path_from("ListDir", args)? }),
             "rmfile" => Ok(Command::RemoveFile { path: path_from("RemoveFile", args)? }),
+            "upload_file" => Ok(Command::UploadFile {
+                source: path_from("WorkerFileUploadCommand", args)?,
+                block: block_from("WorkerFileUploadCommand", args, None)?,
+                keep_stamp: flag(args, "keepstamp", false),
+            }),
+            "upload_directory" => {
+                let class = "WorkerDirectoryUploadCommand";
+                let source = path_from(class, args)?;
+                let block = block_from(class, args, Some("compress"))?;
+                let name = given(args, "compress").and_then(text);
+                let compress = Compression::from_name(name.as_deref())
+                    .ok_or("argument 'compress' must be nil, 'gz' or 'bz2'")?;
+                Ok(Command::UploadDirectory { source, block, compress })
+            }
+            "download_file" => Ok(Command::DownloadFile {
+                dest: path_from("WorkerFileDownloadCommand", args)?,
+                block: block_from("WorkerFileDownloadCommand", args, Some("mode"))?,
+                mode: number_arg(args, "mode")?.map(|mode| mode as u32),
+            }),
             other => Err(format!("unrecognized WorkerCommand '{other}'")),
         }
     }
@@ -127,6 +163,19 @@ fn shell_args(shell: &Shell, target: &Target<'_>) -> Vec<(Value, Value)> {
     }
     args.push((key("command"), command_value(&shell.command, target.obfuscated_args)));
     args
+}
+
+/// Stock's three path arguments, of which its worker reads `path`.
+fn block_args(block: &Block, name: &str, path: &str, target: &Target<'_>) -> Vec<(Value, Value)> {
+    let workdir = paths::join(target.base, &block.workdir, target.system);
+    let absolute = paths::join(&workdir, &paths::expand_home(path, target.home), target.system);
+    vec![
+        (key("workdir"), Value::from(block.workdir.as_str())),
+        (key(name), Value::from(path)),
+        (key("path"), Value::from(absolute)),
+        (key("maxsize"), optional(block.max_size)),
+        (key("blocksize"), Value::from(block.size)),
+    ]
 }
 
 fn limit_args(limits: &Limits) -> Vec<(Value, Value)> {
@@ -196,6 +245,18 @@ fn paths_from(class: &str, args: &Value) -> Result<Vec<String>, String> {
     let paths = get(args, "paths").and_then(Value::as_array);
     let paths = paths.and_then(|paths| paths.iter().map(text).collect());
     paths.ok_or_else(|| "argument 'paths' is not a list of texts".to_owned())
+}
+
+/// Paths are absolute here, so there is no `workdir` to see them from.
+fn block_from(class: &str, args: &Value, further: Option<&str>) -> Result<Block, String> {
+    let names: Vec<&str> = ["maxsize", "blocksize"].into_iter().chain(further).collect();
+    need(class, args, &names)?;
+    let size = number_arg(args, "blocksize")?.filter(|size| *size >= 1.0);
+    Ok(Block {
+        workdir: String::new(),
+        max_size: number_arg(args, "maxsize")?.map(|size| size as u64),
+        size: size.ok_or("argument 'blocksize' must be at least 1")? as u64,
+    })
 }
 
 fn number_arg(args: &Value, name: &str) -> Result<Option<f64>, String> {

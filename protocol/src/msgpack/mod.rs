@@ -8,17 +8,22 @@ mod command;
 mod error;
 mod fields;
 mod info;
+mod master;
 mod paths;
 mod request;
 mod scan;
 mod settings;
 mod update;
+mod worker;
 
+pub use crate::report::WorkerRequest;
 pub use command::Target;
 pub use error::{DecodeError, NOT_AUTHENTICATED, no_such_command, unknown_command_id};
-pub use request::{MasterRequest, WorkerRequest};
+pub use master::MsgpackMaster;
+pub use request::MasterRequest;
 pub use scan::Limits;
 pub use settings::{STOCK_NEWLINE_RE, WorkerSettings};
+pub use worker::MsgpackWorker;
 
 use fields::{Fields, key};
 use rmpv::Value;

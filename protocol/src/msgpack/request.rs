@@ -1,11 +1,11 @@
-//! The operations of both sides.
+//! The operations of both sides as maps.
 
 use super::Op;
 use super::error::no_such_command;
 use super::fields::{Fields, display, into_text, key};
 use super::settings::WorkerSettings;
 use super::update;
-use crate::update::TimedUpdate;
+use crate::report::WorkerRequest;
 use rmpv::Value;
 
 /// What a master asks of a worker.
@@ -33,49 +33,6 @@ pub enum MasterRequest {
         why: String,
     },
     Shutdown,
-}
-
-/// What a worker asks of a master.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WorkerRequest {
-    /// The order of the updates is that of the output.
-    Update {
-        command_id: String,
-        updates: Vec<TimedUpdate>,
-    },
-    /// The command is over; a text tells of an unexpected failure.
-    Complete {
-        command_id: String,
-        failure: Option<String>,
-    },
-    UploadFileWrite {
-        command_id: String,
-        data: Vec<u8>,
-    },
-    UploadFileClose {
-        command_id: String,
-    },
-    /// Unix seconds.
-    UploadFileUtime {
-        command_id: String,
-        access_time: f64,
-        modified_time: f64,
-    },
-    UploadDirectoryWrite {
-        command_id: String,
-        data: Vec<u8>,
-    },
-    UploadDirectoryUnpack {
-        command_id: String,
-    },
-    /// Answered with at most `length` bytes, none at the end.
-    ReadFile {
-        command_id: String,
-        length: u64,
-    },
-    ReadFileClose {
-        command_id: String,
-    },
 }
 
 impl Op for MasterRequest {
@@ -126,23 +83,6 @@ impl Op for MasterRequest {
             },
             other => return Err(no_such_command(other)),
         })
-    }
-}
-
-impl WorkerRequest {
-    /// The command this is about.
-    pub fn command_id(&self) -> &str {
-        match self {
-            WorkerRequest::Update { command_id, .. }
-            | WorkerRequest::Complete { command_id, .. }
-            | WorkerRequest::UploadFileWrite { command_id, .. }
-            | WorkerRequest::UploadFileClose { command_id }
-            | WorkerRequest::UploadFileUtime { command_id, .. }
-            | WorkerRequest::UploadDirectoryWrite { command_id, .. }
-            | WorkerRequest::UploadDirectoryUnpack { command_id }
-            | WorkerRequest::ReadFile { command_id, .. }
-            | WorkerRequest::ReadFileClose { command_id } => command_id,
-        }
     }
 }
 

@@ -6,17 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use protocol::command::Command;
+use protocol::report::Answer;
 use protocol::update::Update;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Surroundings;
-use crate::actors::worker::{CommandEvent, LinkError, Running, WorkerLink};
+use crate::actors::worker::{CommandEvent, LinkError, Running, TransferPart, WorkerLink};
 use crate::db::logs;
 use crate::events::Event;
 use crate::flow::interpolate::RenderContext;
 use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
+use crate::steps::transfer::TransferEnd;
 use crate::steps::{
     BuilderFacts, CAPTURE_LIMIT, Capture, Finished, StepError, StepPlan, Stream, Workbench,
     WorkerFacts,
@@ -129,6 +131,11 @@ impl Bench {
         Ok(log.id)
     }
 
+    async fn start(&self, command: Command) -> Result<Running, StepError> {
+        let BuilderFacts { workerbuilddir, name, .. } = &self.builder;
+        self.link.start(workerbuilddir, name, command).await.map_err(step_error)
+    }
+
     async fn take_update(
         &mut self,
         update: Update,
@@ -195,6 +202,7 @@ impl Bench {
     async fn follow(
         &mut self,
         mut running: Running,
+        mut end: Option<&mut dyn TransferEnd>,
         capture: Capture,
     ) -> Result<Finished, StepError> {
         let mut finished = Finished::default();
@@ -205,6 +213,21 @@ impl Bench {
                 event = running.next() => match event {
                     CommandEvent::Update(update) => {
                         self.take_update(update, capture, &mut finished).await?;
+                    }
+                    CommandEvent::Transfer { part, answer } => {
+                        // A stock worker cannot bear an error here (it would never end the command):
+                        // it hears that all is well, and is interrupted.
+                        let nothing = nothing(&part);
+                        let end = end.as_deref_mut().filter(|_| finished.transfer_error.is_none());
+                        let outcome = match end {
+                            Some(end) => transfer(end, part).await,
+                            None => Ok(nothing.clone()),
+                        };
+                        let _ = answer.send(outcome.unwrap_or_else(|error| {
+                            running.interrupt(&error);
+                            finished.transfer_error = Some(error);
+                            nothing
+                        }));
                     }
                     CommandEvent::Complete(None) => return Ok(finished),
                     CommandEvent::Complete(Some(_)) if finished.interrupted.is_some() => {
@@ -227,6 +250,24 @@ impl Bench {
             }
         }
     }
+}
+
+/// The answer to a part of a transfer that has failed already.
+fn nothing(part: &TransferPart) -> Answer {
+    match part {
+        TransferPart::Read { .. } => Answer::Data(Vec::new()),
+        _ => Answer::Done,
+    }
+}
+
+async fn transfer(end: &mut dyn TransferEnd, part: TransferPart) -> Result<Answer, String> {
+    match part {
+        TransferPart::Write(data) => end.write(data).await?,
+        TransferPart::Read { length } => return end.read(length).await.map(Answer::Data),
+        TransferPart::Utime(accessed, modified) => end.utime(accessed, modified).await?,
+        TransferPart::Close => end.close().await?,
+    }
+    Ok(Answer::Done)
 }
 
 fn step_error(error: LinkError) -> StepError {
@@ -292,12 +333,18 @@ impl Workbench for Bench {
     }
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
-        let running = self
-            .link
-            .start(&self.builder.workerbuilddir, &self.builder.name, command)
-            .await
-            .map_err(step_error)?;
-        self.follow(running, capture).await
+        let running = self.start(command).await?;
+        self.follow(running, None, capture).await
+    }
+
+    async fn transfer(
+        &mut self,
+        command: Command,
+        end: &mut dyn TransferEnd,
+        capture: Capture,
+    ) -> Result<Finished, StepError> {
+        let running = self.start(command).await?;
+        self.follow(running, Some(end), capture).await
     }
 
     async fn log(

@@ -129,6 +129,7 @@ async fn run(
         match running.next().await {
             CommandEvent::Update(Update::Rc(value)) => rc = Some(value),
             CommandEvent::Update(update) => updates.push(update),
+            CommandEvent::Transfer { .. } => {} // none of these commands transfers anything
             CommandEvent::Complete(Some(text)) => return Err(failed(text)),
             CommandEvent::Complete(None) => break,
             CommandEvent::Lost => return Err(LinkError::Lost.into()),

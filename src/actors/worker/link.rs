@@ -11,6 +11,7 @@ use std::time::Duration;
 use protocol::command::Command;
 use protocol::info::WorkerInfo;
 use protocol::msgpack::MasterRequest;
+use protocol::report::Answer;
 use protocol::update::Update;
 use rmpv::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -40,13 +41,44 @@ pub enum LinkError {
 }
 
 /// Something that happened to a running command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum CommandEvent {
     Update(Update),
+    /// A part of a transfer; the worker waits for the answer.
+    Transfer {
+        part: TransferPart,
+        answer: oneshot::Sender<Answer>,
+    },
     /// The command is over; a text tells of a failure to run it, other than an exit status.
     Complete(Option<String>),
     /// The connection is gone and the command with it.
     Lost,
+}
+
+/// Parts of transfers are compared without the channels of their answers.
+impl PartialEq for CommandEvent {
+    fn eq(&self, other: &CommandEvent) -> bool {
+        use CommandEvent::{Complete, Lost, Transfer, Update};
+        match (self, other) {
+            (Update(one), Update(other)) => one == other,
+            (Transfer { part: one, .. }, Transfer { part: other, .. }) => one == other,
+            (Complete(one), Complete(other)) => one == other,
+            (Lost, Lost) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What a worker does with the other end of a transfer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TransferPart {
+    Write(Vec<u8>),
+    Read {
+        length: u64,
+    },
+    /// Unix seconds: access, modification.
+    Utime(f64, f64),
+    Close,
 }
 
 /// One connection as its users see it, attached or not.
@@ -205,7 +237,7 @@ impl Running {
     /// how slow storage slows a worker down. After the end it answers [`CommandEvent::Lost`].
     pub async fn next(&mut self) -> CommandEvent {
         let event = self.inbox.recv().await.unwrap_or(CommandEvent::Lost);
-        self.over |= !matches!(event, CommandEvent::Update(_));
+        self.over |= matches!(event, CommandEvent::Complete(_) | CommandEvent::Lost);
         event
     }
 

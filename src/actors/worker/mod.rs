@@ -21,7 +21,7 @@ mod roster_actor;
 use std::time::Duration;
 
 pub use board::{Board, BoardEntry};
-pub use link::{ANSWER, CommandEvent, LinkError, Running, WorkerLink};
+pub use link::{ANSWER, CommandEvent, LinkError, Running, TransferPart, WorkerLink};
 pub use roster::{BuilderDirs, Roster, RosterConfig, RosterError, RosterSetup};
 
 /// The waits of a connection.

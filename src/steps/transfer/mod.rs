@@ -1,0 +1,31 @@
+//! Files on their way between master and worker.
+
+use async_trait::async_trait;
+
+/// The master's end of a transfer: where an upload goes to, or a download comes from. A failure is a
+/// text for people; the bench then ends the command and tells it in
+/// [`Finished::transfer_error`](super::Finished::transfer_error).
+#[async_trait]
+pub trait TransferEnd: Send {
+    /// Takes the next block of an upload. Returns when it is stored, so a slow disk slows the worker.
+    async fn write(&mut self, data: Vec<u8>) -> Result<(), String> {
+        let _ = data;
+        Err("this transfer takes no data".to_owned())
+    }
+
+    /// The next block of a download, at most `length` bytes; nothing at the end.
+    async fn read(&mut self, length: u64) -> Result<Vec<u8>, String> {
+        let _ = length;
+        Err("this transfer has no data".to_owned())
+    }
+
+    /// The times of the file, in Unix seconds: access, modification. Comes after [`TransferEnd::close`].
+    async fn utime(&mut self, accessed: f64, modified: f64) -> Result<(), String> {
+        let _ = (accessed, modified);
+        Ok(())
+    }
+
+    /// All data has been sent: a file is complete, an archive can be unpacked. Not called when the
+    /// worker could not begin.
+    async fn close(&mut self) -> Result<(), String>;
+}
