@@ -292,7 +292,7 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
     });
     RosterConfig {
         workers: config.workers.clone(),
-        listeners: config.protocols.msgpack.clone(),
+        listeners: config.protocols.clone(),
         builders: dirs.collect(),
     }
 }

@@ -20,9 +20,6 @@ use crate::config::problems::{Place, Problems};
 use crate::db::{Db, DbError};
 use crate::events::Event;
 
-/// The key that names the workers' ports.
-const MSGPACK: &str = "protocols.msgpack_experimental_v7";
-
 /// How often the master says that it lives; stock's interval.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -180,8 +177,10 @@ impl Master {
 
 /// A port that is in use refuses the whole configuration, as it does at the start.
 async fn ports_are_free(diff: &Diff) -> Result<(), Problems> {
-    let listeners = diff.listeners.start.iter().map(|listen| (MSGPACK, listen));
-    let www = diff.www.start.iter().map(|www| ("www.port", &www.listen));
+    let listeners = diff.listeners.start.iter();
+    let listeners = listeners
+        .map(|worker| (format!("protocols.{}.port", worker.protocol.key()), &worker.listen));
+    let www = diff.www.start.iter().map(|www| ("www.port".to_owned(), &www.listen));
     let mut problems = Problems::new();
     for (key, listen) in listeners.chain(www) {
         let (host, port) = (listen.host(), listen.port);

@@ -23,7 +23,7 @@ pub struct MasterConfig {
     pub buildbot_url: String,
     /// Resolved against the base directory: `sqlite:///…`.
     pub db_url: String,
-    pub protocols: Protocols,
+    pub protocols: Vec<WorkerListen>,
     pub www: Option<Www>,
     pub workers: Vec<WorkerConfig>,
     pub change_sources: Vec<GitPollerConfig>,
@@ -36,11 +36,29 @@ pub struct MasterConfig {
     pub logs: LogSettings,
 }
 
-/// Where workers connect.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Protocols {
-    /// Listeners of MessagePack over WebSocket.
-    pub msgpack: Vec<Listen>,
+/// Where workers, and the clients that share their port, connect.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerListen {
+    pub protocol: WorkerProtocol,
+    pub listen: Listen,
+}
+
+/// What is spoken on a port for workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WorkerProtocol {
+    PerspectiveBroker,
+    /// MessagePack over WebSocket.
+    MessagePack,
+}
+
+impl WorkerProtocol {
+    /// The name of its table below `protocols`.
+    pub fn key(self) -> &'static str {
+        match self {
+            WorkerProtocol::PerspectiveBroker => "pb",
+            WorkerProtocol::MessagePack => "msgpack_experimental_v7",
+        }
+    }
 }
 
 /// An address to listen on.
@@ -50,6 +68,19 @@ pub struct Listen {
     pub interface: Option<String>,
     /// 0 lets the system choose.
     pub port: u16,
+    /// Present where peers connect by TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The PEM files of a server, relative to the base directory until the whole configuration is
+/// checked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsFiles {
+    /// The server's certificate, its intermediates behind it.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// More intermediates.
+    pub chain: Option<PathBuf>,
 }
 
 impl Listen {
@@ -83,11 +114,18 @@ pub struct LogSettings {
 #[derive(Clone, PartialEq)]
 pub struct WorkerConfig {
     pub name: String,
+    /// Empty for a worker inside the master, which nobody can log in as.
     pub password: String,
+    /// `LocalWorker`: runs inside the master, in this directory below `workers/`.
+    pub local: Option<PathBuf>,
     /// Builds at once; `None` is unlimited, as in stock.
     pub max_builds: Option<usize>,
     pub notify_on_missing: Vec<String>,
+    /// Zero never reports it as missing.
     pub missing_timeout: Duration,
+    /// `keepalive_interval`: the longest silence before the worker is asked whether it lives; `None`
+    /// is the master's own.
+    pub keepalive: Option<Duration>,
     pub properties: Properties,
     pub default_properties: Properties,
 }

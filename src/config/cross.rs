@@ -44,11 +44,12 @@ impl Cross<'_> {
         let tried = ["msgpack_experimental_v7", "pb"]
             .iter()
             .any(|protocol| protocols.is_some_and(|table| table.get(protocol).is_some()));
-        if !self.draft.workers.is_empty() && !tried {
+        let remote = self.draft.workers.iter().any(|(_, worker)| worker.local.is_none());
+        if remote && !tried {
             self.add(
                 "protocols",
                 "workers are configured, but nothing for them to connect to; add \
-                 protocols = { msgpack_experimental_v7 = { port = 9990 } }"
+                 protocols = { pb = { port = 9989 } }"
                     .into(),
             );
         }
@@ -184,12 +185,13 @@ impl Cross<'_> {
 
     fn shared_ports(&mut self) {
         let mut seen: Vec<&Listen> = Vec::new();
-        let msgpack = self.draft.protocols.msgpack.iter();
-        let workers = msgpack.map(|listen| ("protocols.msgpack_experimental_v7.port", listen));
-        let www = self.draft.www.iter().map(|www| ("www.port", &www.listen));
+        let workers = self.draft.protocols.iter();
+        let workers = workers
+            .map(|worker| (format!("protocols.{}.port", worker.protocol.key()), &worker.listen));
+        let www = self.draft.www.iter().map(|www| ("www.port".to_owned(), &www.listen));
         for (path, listen) in workers.chain(www) {
             if seen.iter().any(|other| clash(other, listen)) {
-                self.add(path, format!("port {} is used twice", listen.port));
+                self.add(&path, format!("port {} is used twice", listen.port));
             }
             seen.push(listen);
         }

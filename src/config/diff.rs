@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, GitPollerConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig, Www,
+    BuilderConfig, GitPollerConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig,
+    WorkerListen, Www,
 };
 
 /// The difference between two configurations. Parts are matched by name.
@@ -15,7 +16,7 @@ pub struct Diff {
     pub schedulers: Delta<SchedulerConfig>,
     pub builders: Delta<Arc<BuilderConfig>>,
     /// Where workers connect. Never has changes: another address is another listener.
-    pub listeners: Delta<Listen>,
+    pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
     /// Titles, URLs, global properties, `collapseRequests` or log settings differ.
@@ -65,7 +66,7 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
         change_sources: delta(&old.change_sources, &new.change_sources, |s| s.name.clone()),
         schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| scheduler.name.clone()),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
-        listeners: delta(&old.protocols.msgpack, &new.protocols.msgpack, address),
+        listeners: delta(&old.protocols, &new.protocols, |worker| address(&worker.listen)),
         www: delta(old.www.as_slice(), new.www.as_slice(), |www| address(&www.listen)),
         settings_changed: settings_differ(old, new),
         database_changed: old.db_url != new.db_url,
@@ -164,7 +165,7 @@ mod tests {
     fn listeners_and_web_follow_their_address() {
         let diff = after(&[("port = 9990", "port = 9991"), ("port = 8010", "port = 8011")]);
         assert_eq!(
-            (diff.listeners.stop, diff.listeners.start[0].port),
+            (diff.listeners.stop, diff.listeners.start[0].listen.port),
             (vec!["*:9990".into()], 9991)
         );
         assert_eq!((diff.www.stop, diff.www.start.len()), (vec!["*:8010".into()], 1));

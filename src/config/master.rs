@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, GitPollerConfig, LogSettings, MasterConfig, Protocols, SchedulerConfig,
-    WorkerConfig, Www,
+    BuilderConfig, GitPollerConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
+    WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
@@ -42,7 +42,7 @@ const LATER: [&str; 21] = [
 pub struct Draft {
     pub identity: Identity,
     pub db_url: String,
-    pub protocols: Protocols,
+    pub protocols: Vec<WorkerListen>,
     pub www: Option<Www>,
     pub workers: Vec<(String, WorkerConfig)>,
     pub change_sources: Vec<(String, GitPollerConfig)>,
@@ -71,7 +71,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
     let draft = Draft {
         identity: identity(&mut fields),
         db_url: database::parse(&mut fields, basedir),
-        protocols: protocols::parse(&mut fields),
+        protocols: protocols::parse(&mut fields, basedir),
         www: www::parse(&mut fields),
         workers: workers::parse(&mut fields),
         change_sources: change_sources::parse(&mut fields),

@@ -27,6 +27,7 @@ mod master;
 mod workers;
 mod change_sources;
 mod schedulers;
+pub mod tls;
 mod force;
 mod force_fields;
 mod force_codebases;

@@ -1,35 +1,42 @@
 //! `protocols`: where workers connect.
 
-use super::checked::{Listen, Protocols};
+use std::path::Path;
+
+use super::checked::{Listen, WorkerListen, WorkerProtocol};
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
+use super::tls;
 
-/// Reads `protocols = { msgpack_experimental_v7 = { port = 9990 } }`.
-pub fn parse(fields: &mut Fields<'_>) -> Protocols {
-    let Some(raw) = fields.take("protocols") else { return Protocols::default() };
+/// Reads `protocols = { pb = { port = 9989 }, msgpack_experimental_v7 = { port = 9990 } }`. The
+/// files of TLS endpoints are looked for below `basedir`.
+pub fn parse(fields: &mut Fields<'_>, basedir: &Path) -> Vec<WorkerListen> {
+    let Some(raw) = fields.take("protocols") else { return Vec::new() };
     let (path, problems) = fields.nested("protocols");
     let mut protocols = Fields::of(&raw, path, problems);
-    let msgpack = match protocols.take("msgpack_experimental_v7") {
-        Some(raw) => {
-            let (path, problems) = protocols.nested("msgpack_experimental_v7");
-            listeners(&raw, path, problems)
+    let mut all = Vec::new();
+    for protocol in [WorkerProtocol::PerspectiveBroker, WorkerProtocol::MessagePack] {
+        if let Some(raw) = protocols.take(protocol.key()) {
+            let (path, problems) = protocols.nested(protocol.key());
+            let listeners = listeners(&raw, path, basedir, problems);
+            all.extend(listeners.into_iter().map(|listen| WorkerListen { protocol, listen }));
         }
-        None => Vec::new(),
-    };
-    protocols.refuse(
-        "pb",
-        "is not served yet; use msgpack_experimental_v7 = { port = … } here, and create \
-         workers with --protocol=msgpack_experimental_v7",
-    );
+    }
     protocols.unsupported(&["null", "wamp"]);
     protocols.finish();
-    Protocols { msgpack }
+    all
 }
 
-fn listeners(raw: &Raw, path: String, problems: &mut Problems) -> Vec<Listen> {
+fn listeners(raw: &Raw, path: String, basedir: &Path, problems: &mut Problems) -> Vec<Listen> {
     let mut fields = Fields::of(raw, path, problems);
-    let listeners: Vec<Listen> = fields.required("port");
+    let place = fields.place().clone();
+    let mut listeners: Vec<Listen> = fields.required("port");
+    for files in listeners.iter_mut().filter_map(|listen| listen.tls.as_mut()) {
+        files.resolve(basedir);
+        if let Err(message) = tls::server(files) {
+            fields.problem_at("port", &place, message);
+        }
+    }
     fields.finish();
     listeners
 }

@@ -8,8 +8,7 @@ use super::problems::Problems;
 use super::raw::Raw;
 use super::values::{is_identifier, non_empty, properties};
 
-const LATER: [&str; 10] = [
-    "LocalWorker",
+const LATER: [&str; 9] = [
     "DockerLatentWorker",
     "LibVirtWorker",
     "KubeLatentWorker",
@@ -43,9 +42,14 @@ pub fn parse(fields: &mut Fields<'_>) -> Vec<(String, WorkerConfig)> {
 
 fn worker(raw: &Raw, path: &str, problems: &mut Problems) -> WorkerConfig {
     let mut fields = Fields::of(raw, path, problems);
-    fields.class(Some("Worker"), &["Worker"], &LATER);
+    let class = fields.class(Some("Worker"), &["Worker", "LocalWorker"], &LATER);
     let name: String = fields.required_checked("name", |name: &String| wrong_name(name));
-    let password: String = fields.required_checked("password", non_empty);
+    let local = (class.as_deref() == Some("LocalWorker"))
+        .then(|| fields.or("workdir", name.clone()).into());
+    let password = match local {
+        Some(_) => String::new(),
+        None => fields.required_checked("password", non_empty),
+    };
     let max_builds = fields.optional_checked("max_builds", |count: &usize| {
         (*count == 0).then(|| "must be at least 1; leave it out for no limit".to_owned())
     });
@@ -54,13 +58,17 @@ fn worker(raw: &Raw, path: &str, problems: &mut Problems) -> WorkerConfig {
     let worker = WorkerConfig {
         name,
         password,
+        local,
         max_builds,
         notify_on_missing: fields.or_default("notify_on_missing"),
         missing_timeout: fields.or("missing_timeout", MISSING_TIMEOUT),
+        keepalive: fields.optional_checked("keepalive_interval", |interval: &Duration| {
+            (*interval < Duration::from_secs(1)).then(|| "must be at least 1 second".to_owned())
+        }),
         properties: own,
         default_properties: properties(&mut fields, "defaultProperties", "Worker"),
     };
-    fields.unsupported(&["locks", "keepalive_interval", "machine_name"]);
+    fields.unsupported(&["locks", "machine_name"]);
     fields.finish();
     worker
 }

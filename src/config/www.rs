@@ -1,6 +1,6 @@
 //! `www`: the web server.
 
-use super::checked::Www;
+use super::checked::{Listen, Www};
 use super::fields::Fields;
 use super::raw::RawValue;
 use super::values::shell_patterns;
@@ -35,7 +35,10 @@ pub fn parse(fields: &mut Fields<'_>) -> Option<Www> {
     let raw = fields.take("www")?;
     let (path, problems) = fields.nested("www");
     let mut www = Fields::of(&raw, path, problems);
-    let listen = www.optional("port");
+    let listen = www.optional_checked("port", |listen: &Listen| {
+        let message = "the web server itself speaks no TLS; put a reverse proxy in front of it";
+        listen.tls.as_ref().map(|_| message.to_owned())
+    });
     let allowed_origins = www.optional_checked("allowed_origins", shell_patterns);
     // Views are built in; the key is accepted because nearly every configuration has it.
     if let Some(plugins) = www.take("plugins")

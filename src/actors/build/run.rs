@@ -67,7 +67,7 @@ pub(super) async fn build(job: Job) {
 
 async fn course(job: &Job) -> Result<Ending, DbError> {
     let mut bench = prepare::bench(job).await?;
-    let answered = job.assignment.link.ping().await.is_ok();
+    let answered = job.assignment.link.begin_build(&job.config.name).await.is_ok();
     prepare::end_preparation(job, answered).await?;
     if !answered {
         let text = format!("retry worker {} does not answer", job.assignment.worker.name);

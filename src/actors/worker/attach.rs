@@ -1,24 +1,30 @@
 //! What a master does with a worker that has just connected, in stock's order.
 //!
-//! Greet, ask for its info, set its output buffering, look into its base directory, delete what
-//! is left over when the worker wants that, make missing builder directories, greet once per
-//! builder.
+//! Greet, ask for its info, tell it its builders, greet once per builder. A MessagePack worker does
+//! not know builders: there the master sets its output buffering, looks into its base directory,
+//! deletes what is left over when the worker wants that, and makes missing builder directories.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::command::{Command, Limits};
 use protocol::info::WorkerInfo;
-use protocol::msgpack::{MasterRequest, WorkerSettings};
+use protocol::msgpack::WorkerSettings;
+use protocol::order::{BuilderDir, Order, Reply};
 use protocol::update::Update;
 
 use super::link::{ANSWER, CommandEvent, LinkError, Wire};
+use crate::config::checked::WorkerProtocol;
 
 /// The directory of a worker's own texts, never a leftover.
 const INFO: &str = "info";
 
 /// What a worker prints into its log; its start helper waits for it.
 const ATTACHED: &str = "attached";
+
+/// For a worker that makes directories, and may delete others first.
+const MAKING_DIRECTORIES: Duration = Duration::from_secs(60);
 
 /// Type bits of a file mode, and the value that says directory.
 const FILE_TYPE: (i64, i64) = (0o170000, 0o040000);
@@ -34,34 +40,59 @@ pub(super) enum AttachError {
     Command { command: &'static str, reason: String },
 }
 
-/// The whole sequence. `builddirs` are the directories of its builders, as configured.
+/// The whole sequence. `builders` are those of the worker, as configured.
 pub(super) async fn attach(
     wire: &Wire,
-    builddirs: &[String],
+    builders: &[BuilderDir],
 ) -> Result<Arc<WorkerInfo>, AttachError> {
     wire.print(ATTACHED, ANSWER).await?;
-    let info = wire.call(MasterRequest::GetWorkerInfo, ANSWER).await?;
-    let info = WorkerInfo::from_value(&info).map_err(AttachError::Info)?;
-    let settings = MasterRequest::SetWorkerSettings(settings());
-    wire.call(settings, ANSWER).await?;
-    let present = list(wire, &info).await?;
-    if info.delete_leftover_dirs {
-        delete_leftovers(wire, &info, &present, builddirs).await?;
+    let Reply::Info(info) = wire.call(Order::GetWorkerInfo, ANSWER).await? else {
+        return Err(AttachError::Info("it told nothing about itself".to_owned()));
+    };
+    match wire.protocol() {
+        WorkerProtocol::PerspectiveBroker => tell_builders(wire, builders).await?,
+        WorkerProtocol::MessagePack => {
+            wire.call(Order::Settings(settings()), ANSWER).await?;
+            let present = list(wire, &info).await?;
+            let dirs = dirs(builders);
+            if info.delete_leftover_dirs {
+                delete_leftovers(wire, &info, &present, &dirs).await?;
+            }
+            make_missing(wire, &info, &present, &dirs).await?;
+        }
     }
-    make_missing(wire, &info, &present, builddirs).await?;
-    greet(wire, builddirs.len()).await?;
-    Ok(Arc::new(info))
+    greet(wire, builders.len()).await?;
+    Ok(Arc::from(info))
 }
 
-/// For a worker that is attached already and got further builders.
-pub(super) async fn add_builders(
+/// For a worker that is attached already: all its `builders`, of which these `new` ones it did not
+/// have.
+pub(super) async fn change_builders(
     wire: &Wire,
     info: &WorkerInfo,
-    builddirs: &[String],
+    builders: &[BuilderDir],
+    new: &[BuilderDir],
 ) -> Result<(), AttachError> {
-    let present = list(wire, info).await?;
-    make_missing(wire, info, &present, builddirs).await?;
-    greet(wire, builddirs.len()).await
+    match wire.protocol() {
+        WorkerProtocol::PerspectiveBroker => tell_builders(wire, builders).await?,
+        WorkerProtocol::MessagePack if new.is_empty() => {}
+        WorkerProtocol::MessagePack => {
+            let present = list(wire, info).await?;
+            make_missing(wire, info, &present, &dirs(new)).await?;
+        }
+    }
+    greet(wire, new.len()).await
+}
+
+async fn tell_builders(wire: &Wire, builders: &[BuilderDir]) -> Result<(), AttachError> {
+    let order = Order::SetBuilderList { builders: builders.to_vec() };
+    wire.call(order, MAKING_DIRECTORIES).await?;
+    Ok(())
+}
+
+/// Several builders may share a directory.
+fn dirs(builders: &[BuilderDir]) -> Vec<String> {
+    builders.iter().map(|builder| builder.dir.clone()).collect()
 }
 
 async fn list(wire: &Wire, info: &WorkerInfo) -> Result<Vec<String>, AttachError> {
@@ -123,7 +154,7 @@ async fn run(
     command: &Command,
 ) -> Result<Vec<Update>, AttachError> {
     let failed = |reason: String| AttachError::Command { command: name, reason };
-    let mut running = wire.start(None, command.to_msgpack_with(&info.basedir, info))?;
+    let mut running = wire.start(None, info.basedir.clone(), command.clone())?;
     let (mut updates, mut rc) = (Vec::new(), None);
     loop {
         match running.next().await {

@@ -1,10 +1,10 @@
-//! The master's side of one worker connection.
-//! In:   what the roster and the builds ask of the worker; the worker's requests and answers.
+//! The master's side of one worker connection, whatever it speaks.
+//! In:   what the roster and the builds ask of the worker; the worker's reports and answers.
 //! Out:  command events to whoever started the command, answers to whoever asked.
-//! Owns: the socket, the open requests, the running commands; nothing durable.
+//! Owns: the socket, the session, the open orders, the running commands; nothing durable.
 //! Dies: with the socket. Every waiter learns of it, the worker connects again by itself.
 //!
-//! The reader awaits each delivery before it takes the next frame, so slow storage becomes TCP
+//! The reader awaits each delivery before it takes the next piece, so slow storage becomes TCP
 //! back-pressure; what the master asks goes out through the writer, whatever waits on the way in.
 
 use std::collections::HashMap;
@@ -12,60 +12,56 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix::fut::{LocalBoxActorFuture, wrap_future};
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
-    ResponseFuture,
+    ResponseActFuture, ResponseFuture,
 };
-use futures_util::stream::{SplitSink, SplitStream};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use protocol::msgpack::{self, Limits, MasterRequest, Received, WorkerRequest, unknown_command_id};
-use rmpv::Value;
-use tokio::net::TcpStream;
+use protocol::order::{Order, Reply};
+use protocol::report::{Answer, Report};
+use protocol::session::{MasterEvent, MasterSession};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio::time::{Instant, timeout};
 
+use super::delivery::{Delivery, deliver};
 use super::link::CommandEvent;
+use super::transport::{Incoming, Outgoing, Socket};
 use crate::actors::mail::Child;
 use crate::receives;
 
-pub(super) type Socket = WebSocketStream<TcpStream>;
-
-/// The largest message a worker may send, in bytes. Stock workers send about 64 KiB.
-pub(super) const MESSAGE_SIZE: usize = 16 << 20;
-
-/// Frames on their way out. A worker that reads nothing while so many wait is cut off.
+/// Packets on their way out. A worker that reads nothing while so many wait is cut off.
 const OUTBOX: usize = 256;
 
 /// How long the goodbye of an orderly stop may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// A worker that has not answered an order for so long is of no use, even if it says other things.
+const UNANSWERED: Duration = Duration::from_secs(300);
+
 /// An answer to whoever asked.
-type Reply = oneshot::Sender<Result<Value, String>>;
+type Asker = oneshot::Sender<Result<Reply, String>>;
 
 /// Asks the worker and passes the answer on.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Call {
-    pub op: MasterRequest,
-    pub reply: Reply,
+    pub order: Order,
+    pub asker: Asker,
 }
 
 /// Asks the worker; nobody waits for the answer.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Tell {
-    pub op: MasterRequest,
-}
+pub(super) struct Tell(pub Order);
 
+/// Starts a command, an [`Order::StartCommand`] of that id.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct StartCommand {
     pub command_id: String,
-    pub builder: Option<String>,
-    pub name: String,
-    pub args: Value,
+    pub order: Order,
     pub events: mpsc::Sender<CommandEvent>,
 }
 
@@ -77,14 +73,15 @@ pub(super) struct Interrupt {
     pub why: String,
 }
 
-/// One message of the worker; the answer comes when it is delivered, an error ends the connection.
+/// What the worker sent, or `None`: go on with what is left of it. Answers, when that is delivered,
+/// whether more is left; an error ends the connection.
 #[derive(Message)]
-#[rtype(result = "Result<(), String>")]
-struct Incoming(Received<WorkerRequest>);
+#[rtype(result = "Result<bool, String>")]
+struct Arrived(Option<Bytes>);
 
 /// Who waits for an answer of the worker.
 enum Waiter {
-    Caller(Reply),
+    Asker(Asker),
     /// A refused start ends the command.
     Start(String),
     Nobody,
@@ -95,169 +92,203 @@ pub(super) struct Plug {
     pub worker: String,
     pub peer: String,
     pub socket: Socket,
+    pub session: Box<dyn MasterSession>,
     pub keepalive: Duration,
     /// True from the start on, dropped with the connection.
     pub alive: watch::Sender<bool>,
     pub held_up: Arc<AtomicBool>,
+    /// Told when the worker asks to be shut down gracefully.
+    pub wants_to_leave: Box<dyn Fn() + Send>,
 }
 
+/// A connection has one life: another one, without a plug, ends at once.
 pub(super) struct Connection {
+    plug: Option<Plug>,
+    live: Option<Live>,
+}
+
+/// The state of a connection while it lasts.
+struct Live {
     worker: String,
     peer: String,
-    keepalive: Duration,
-    held_up: Arc<AtomicBool>,
-    /// `None` when the socket is in use, or there never was one.
-    socket: Option<Socket>,
-    outbox: Option<mpsc::Sender<Frame>>,
-    next_seq: u64,
-    waiters: HashMap<u64, Waiter>,
+    session: Box<dyn MasterSession>,
+    outbox: mpsc::Sender<Vec<u8>>,
+    next_ticket: u64,
+    waiters: HashMap<u64, (Waiter, Instant)>,
     commands: HashMap<String, mpsc::Sender<CommandEvent>>,
-    alive: Option<watch::Sender<bool>>,
+    heard: Instant,
+    held_up: Arc<AtomicBool>,
+    wants_to_leave: Box<dyn Fn() + Send>,
+    _alive: watch::Sender<bool>,
 }
 
 impl Connection {
-    /// `None` makes an actor that ends at once: a connection has one life.
     pub(super) fn new(plug: Option<Plug>) -> Connection {
-        let (worker, peer, keepalive, held_up, socket, alive) = match plug {
-            Some(Plug { worker, peer, keepalive, held_up, socket, alive }) => {
-                (worker, peer, keepalive, held_up, Some(socket), Some(alive))
+        Connection { plug, live: None }
+    }
+
+    /// Tells the worker an order; one that cannot be told is answered here.
+    fn order(&mut self, order: Order, waiter: Waiter, ctx: &mut Context<Self>) {
+        let Some(live) = &mut self.live else { return };
+        let ticket = live.next_ticket;
+        live.next_ticket += 1;
+        match live.session.order(ticket, order) {
+            Ok(packet) => {
+                live.waiters.insert(ticket, (waiter, Instant::now()));
+                self.send(packet, ctx);
             }
-            None => Default::default(),
-        };
-        Connection {
-            worker,
-            peer,
-            keepalive,
-            held_up,
-            socket,
-            outbox: None,
-            next_seq: 0,
-            waiters: HashMap::new(),
-            commands: HashMap::new(),
-            alive,
+            Err(text) => match waiter {
+                Waiter::Start(command_id) => self.refused(&command_id, text, ctx),
+                Waiter::Asker(asker) => drop(asker.send(Err(text))),
+                Waiter::Nobody => tracing::warn!(worker = %live.worker, "{text}"),
+            },
         }
     }
 
-    /// Numbers a request and puts it into the outbox.
-    fn request(&mut self, op: MasterRequest, waiter: Waiter, ctx: &mut Context<Self>) {
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        self.waiters.insert(seq, waiter);
-        let frame = msgpack::encode(&msgpack::Message::Request { seq, op });
-        let sent = self.outbox.as_ref().map(|outbox| outbox.try_send(Frame::binary(frame)));
-        if let Some(Err(mpsc::error::TrySendError::Full(_))) = sent {
+    fn send(&mut self, packet: Vec<u8>, ctx: &mut Context<Self>) {
+        let Some(live) = self.live.as_ref().filter(|_| !packet.is_empty()) else { return };
+        // A closed outbox means that the connection is ending already.
+        if let Err(mpsc::error::TrySendError::Full(_)) = live.outbox.try_send(packet) {
             self.ended("it does not read what it is asked", ctx);
         }
     }
 
     fn ended(&mut self, why: &str, ctx: &mut Context<Self>) {
-        tracing::info!(worker = %self.worker, peer = %self.peer, "worker connection ended: {why}");
+        if let Some(Live { worker, peer, .. }) = &self.live {
+            tracing::info!(worker, peer, "worker connection ended: {why}");
+        }
         ctx.stop();
     }
 
-    /// Finds the receiver of an answer and passes it on.
-    fn answered(
-        &mut self,
-        seq: u64,
-        result: Result<Value, String>,
-    ) -> ResponseFuture<Result<(), String>> {
-        let command_id = match self.waiters.remove(&seq) {
-            Some(Waiter::Nobody) => return ready(Ok(())),
-            Some(Waiter::Caller(reply)) => {
-                // The caller may have given up.
-                let _ = reply.send(result);
-                return ready(Ok(()));
-            }
-            Some(Waiter::Start(command_id)) => command_id,
-            None => return ready(Err(format!("it answered request {seq}, which was never made"))),
-        };
-        let Err(text) = result else { return ready(Ok(())) };
-        let Some(events) = self.commands.remove(&command_id) else { return ready(Ok(())) };
-        Box::pin(async move {
+    /// A command that the worker did not begin.
+    fn refused(&mut self, command_id: &str, text: String, ctx: &mut Context<Self>) {
+        let command = self.live.as_mut().and_then(|live| live.commands.remove(command_id));
+        let Some(events) = command else { return };
+        ctx.spawn(wrap_future(async move {
             let _ = events.send(CommandEvent::Complete(Some(text))).await;
-            Ok(())
-        })
+        }));
     }
 
-    /// Delivers a request of the worker and answers it.
-    fn requested(&mut self, seq: u64, op: WorkerRequest) -> ResponseFuture<Result<(), String>> {
-        let (command, events) = match op {
-            WorkerRequest::Update { command_id, updates } => {
-                let updates = updates.into_iter().map(|timed| CommandEvent::Update(timed.update));
-                (self.commands.get(&command_id).cloned(), updates.collect())
+    /// Passes on an answer of the worker.
+    fn answered(&mut self, ticket: u64, result: Result<Reply, String>, ctx: &mut Context<Self>) {
+        let waiter = self.live.as_mut().and_then(|live| live.waiters.remove(&ticket));
+        match (waiter, result) {
+            // The asker may have given up.
+            (Some((Waiter::Asker(asker), _)), result) => drop(asker.send(result)),
+            (Some((Waiter::Start(command_id), _)), Err(text)) => {
+                self.refused(&command_id, text, ctx);
             }
-            WorkerRequest::Complete { command_id, failure } => {
-                (self.commands.remove(&command_id), vec![CommandEvent::Complete(failure)])
-            }
-            // Transfers: none is ever started, so their ids are unknown.
-            _ => return self.answer(seq, Err(unknown_command_id())),
-        };
-        let answer = self.answer(seq, Ok(Value::Nil));
-        Box::pin(async move {
-            if let Some(command) = command {
-                deliver(&command, events).await;
-            }
-            answer.await
-        })
-    }
-
-    fn answer(
-        &self,
-        seq: u64,
-        result: Result<Value, String>,
-    ) -> ResponseFuture<Result<(), String>> {
-        let message = msgpack::Message::<MasterRequest>::Response { seq, result };
-        let outbox = self.outbox.clone();
-        Box::pin(async move {
-            if let Some(outbox) = outbox {
-                // A closed outbox means that the connection is ending already.
-                let _ = outbox.send(Frame::binary(msgpack::encode(&message))).await;
-            }
-            Ok(())
-        })
-    }
-}
-
-fn ready(result: Result<(), String>) -> ResponseFuture<Result<(), String>> {
-    Box::pin(std::future::ready(result))
-}
-
-/// Nobody reads the events of a command that was given up: they are dropped.
-async fn deliver(command: &mpsc::Sender<CommandEvent>, events: Vec<CommandEvent>) {
-    for event in events {
-        if command.send(event).await.is_err() {
-            return;
+            _ => {}
         }
     }
+
+    /// What is to be done before a report can be answered.
+    fn reported(&mut self, report: Report) -> Delivery {
+        let Some(live) = &mut self.live else { return Delivery::Answer(Ok(Answer::Done)) };
+        match report {
+            Report::Keepalive => Delivery::Answer(Ok(Answer::Done)),
+            Report::Shutdown => {
+                (live.wants_to_leave)();
+                Delivery::Answer(Ok(Answer::Done))
+            }
+            Report::Command(request) => Delivery::of(request, &mut live.commands),
+        }
+    }
+
+    /// Goes through what has arrived up to the next report, which it delivers and answers.
+    fn advance(
+        &mut self,
+        ctx: &mut Context<Self>,
+    ) -> LocalBoxActorFuture<Self, Result<bool, String>> {
+        let (id, report) = loop {
+            let Some(live) = &mut self.live else { return ready(Ok(false)) };
+            match live.session.next() {
+                Err(violation) => return ready(Err(violation.to_string())),
+                Ok(None) => return ready(Ok(false)),
+                Ok(Some(MasterEvent::Send(packet))) => self.send(packet, ctx),
+                Ok(Some(MasterEvent::Answered { ticket, result })) => {
+                    self.answered(ticket, result, ctx);
+                }
+                Ok(Some(MasterEvent::Reported { id, report })) => break (id, report),
+            }
+        };
+        let delivered = wrap_future::<_, Self>(deliver(self.reported(report)));
+        Box::pin(delivered.then(move |result, connection, _| {
+            let answer = connection
+                .live
+                .as_mut()
+                .map(|live| (live.session.answer(id, result), live.outbox.clone()));
+            wrap_future(async move {
+                if let Some((packet, outbox)) = answer.filter(|(packet, _)| !packet.is_empty()) {
+                    let _ = outbox.send(packet).await;
+                }
+                Ok(true)
+            })
+        }))
+    }
+
+    /// Asks a silent worker whether it lives, and gives up one that does not answer.
+    fn check(&mut self, keepalive: Duration, ctx: &mut Context<Self>) {
+        let Some(live) = &self.live else { return };
+        if live.held_up.load(Ordering::Relaxed) {
+            return; // its answers wait for ourselves
+        }
+        if live.waiters.values().any(|(_, since)| since.elapsed() > UNANSWERED) {
+            return self.ended("it leaves a question unanswered", ctx);
+        }
+        if live.heard.elapsed() >= keepalive {
+            self.order(Order::Keepalive, Waiter::Nobody, ctx);
+        }
+    }
+}
+
+fn ready<T: 'static>(value: T) -> LocalBoxActorFuture<Connection, T> {
+    Box::pin(actix::fut::ready(value))
 }
 
 impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(socket) = self.socket.take() else { return ctx.stop() };
-        let (sink, frames) = socket.split();
+        let Some(plug) = self.plug.take() else { return ctx.stop() };
         let (outbox, queue) = mpsc::channel(OUTBOX);
-        self.outbox = Some(outbox);
-        let silence = self.keepalive * 2;
-        let reading = read(frames, ctx.address(), self.held_up.clone(), silence);
-        let writing = write(sink, queue, self.keepalive);
+        let keepalive = plug.keepalive;
+        let reading =
+            read(plug.socket.incoming, ctx.address(), plug.held_up.clone(), keepalive * 2);
+        let writing = write(plug.socket.outgoing, queue, keepalive * 2);
         for side in [Box::pin(reading) as ResponseFuture<String>, Box::pin(writing)] {
-            let side = actix::fut::wrap_future::<_, Self>(side);
+            let side = wrap_future::<_, Self>(side);
             ctx.spawn(side.map(|why, connection, ctx| connection.ended(&why, ctx)));
         }
-        if let Some(alive) = &self.alive {
-            alive.send_replace(true);
-        }
+        ctx.run_interval(keepalive / 2, move |connection, ctx| connection.check(keepalive, ctx));
+        plug.alive.send_replace(true);
+        let mut live = Live {
+            worker: plug.worker,
+            peer: plug.peer,
+            session: plug.session,
+            outbox,
+            next_ticket: 0,
+            waiters: HashMap::new(),
+            commands: HashMap::new(),
+            heard: Instant::now(),
+            held_up: plug.held_up,
+            wants_to_leave: plug.wants_to_leave,
+            _alive: plug.alive,
+        };
+        let welcome = live.session.admit();
+        self.live = Some(live);
+        self.send(welcome, ctx);
     }
 }
 
 receives!(Connection: Call, Tell, StartCommand, Interrupt);
 
 impl Child for Connection {
-    /// Sends what is queued and a close frame; the writer's end ends the actor.
+    /// Sends what is queued and says goodbye; the writer's end ends the actor.
     fn stop(&mut self, ctx: &mut Context<Self>) {
-        self.outbox = None;
+        if let Some(live) = &mut self.live {
+            live.outbox = mpsc::channel(1).0;
+        }
         ctx.run_later(GOODBYE, |_, ctx| ctx.stop());
     }
 }
@@ -265,16 +296,16 @@ impl Child for Connection {
 impl Handler<Call> for Connection {
     type Result = ();
 
-    fn handle(&mut self, Call { op, reply }: Call, ctx: &mut Context<Self>) {
-        self.request(op, Waiter::Caller(reply), ctx);
+    fn handle(&mut self, Call { order, asker }: Call, ctx: &mut Context<Self>) {
+        self.order(order, Waiter::Asker(asker), ctx);
     }
 }
 
 impl Handler<Tell> for Connection {
     type Result = ();
 
-    fn handle(&mut self, Tell { op }: Tell, ctx: &mut Context<Self>) {
-        self.request(op, Waiter::Nobody, ctx);
+    fn handle(&mut self, Tell(order): Tell, ctx: &mut Context<Self>) {
+        self.order(order, Waiter::Nobody, ctx);
     }
 }
 
@@ -282,15 +313,11 @@ impl Handler<StartCommand> for Connection {
     type Result = ();
 
     fn handle(&mut self, start: StartCommand, ctx: &mut Context<Self>) {
-        let StartCommand { command_id, builder, name, args, events } = start;
-        self.commands.insert(command_id.clone(), events);
-        let op = MasterRequest::StartCommand {
-            command_id: command_id.clone(),
-            builder_name: builder,
-            command_name: name,
-            args,
-        };
-        self.request(op, Waiter::Start(command_id), ctx);
+        let StartCommand { command_id, order, events } = start;
+        if let Some(live) = &mut self.live {
+            live.commands.insert(command_id.clone(), events);
+        }
+        self.order(order, Waiter::Start(command_id), ctx);
     }
 }
 
@@ -299,80 +326,67 @@ impl Handler<Interrupt> for Connection {
 
     fn handle(&mut self, interrupt: Interrupt, ctx: &mut Context<Self>) {
         let Interrupt { command_id, builder, why } = interrupt;
-        if !self.commands.contains_key(&command_id) {
-            return;
-        }
-        let op = MasterRequest::InterruptCommand { command_id, builder_name: builder, why };
-        self.request(op, Waiter::Nobody, ctx);
-    }
-}
-
-impl Handler<Incoming> for Connection {
-    type Result = ResponseFuture<Result<(), String>>;
-
-    fn handle(&mut self, Incoming(message): Incoming, _: &mut Context<Self>) -> Self::Result {
-        match message {
-            Received::Response { seq, result } => self.answered(seq, result),
-            Received::Request { seq, op: Ok(op) } => self.requested(seq, op),
-            Received::Request { seq, op: Err(text) } => self.answer(seq, Err(text)),
+        let runs = |live: &Live| live.commands.contains_key(&command_id);
+        if self.live.as_ref().is_some_and(runs) {
+            let order = Order::InterruptCommand { command_id, builder, why };
+            self.order(order, Waiter::Nobody, ctx);
         }
     }
 }
 
-/// Takes frames one by one until the connection ends; answers why.
+impl Handler<Arrived> for Connection {
+    type Result = ResponseActFuture<Self, Result<bool, String>>;
+
+    fn handle(&mut self, Arrived(bytes): Arrived, ctx: &mut Context<Self>) -> Self::Result {
+        if let (Some(live), Some(bytes)) = (&mut self.live, bytes) {
+            live.heard = Instant::now();
+            live.session.receive(&bytes);
+        }
+        self.advance(ctx)
+    }
+}
+
+/// Takes pieces one by one until the connection ends; answers why.
 async fn read(
-    mut frames: SplitStream<Socket>,
+    mut incoming: Incoming,
     connection: Addr<Connection>,
     held_up: Arc<AtomicBool>,
     silence: Duration,
 ) -> String {
-    let limits = Limits { size: MESSAGE_SIZE, ..Limits::default() };
     loop {
-        let bytes = match timeout(silence, frames.next()).await {
+        let mut piece = match timeout(silence, incoming.next()).await {
             Err(_) => return format!("nothing heard for {silence:?}"),
-            Ok(None | Some(Ok(Frame::Close(_)))) => return "closed by the worker".to_owned(),
-            Ok(Some(Err(error))) => return error.to_string(),
-            Ok(Some(Ok(Frame::Binary(bytes)))) => bytes,
-            Ok(Some(Ok(Frame::Text(_)))) => {
-                return "it sent text instead of MessagePack".to_owned();
-            }
-            Ok(Some(Ok(_))) => continue,
+            Ok(None) => return "closed by the worker".to_owned(),
+            Ok(Some(Err(error))) => return error,
+            Ok(Some(Ok(bytes))) if bytes.is_empty() => continue,
+            Ok(Some(Ok(bytes))) => Some(bytes),
         };
-        let message = match msgpack::decode_with(&bytes, &limits) {
-            Ok(message) => message,
-            Err(error) => return error.to_string(),
-        };
-        drop(bytes);
         held_up.store(true, Ordering::Relaxed);
-        let delivered = connection.send(Incoming(message)).await;
-        held_up.store(false, Ordering::Relaxed);
-        if let Ok(Err(violation)) = delivered {
-            return violation;
+        loop {
+            match connection.send(Arrived(piece.take())).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => break,
+                Ok(Err(violation)) => return violation,
+                Err(_) => return "the master ended it".to_owned(),
+            }
         }
+        held_up.store(false, Ordering::Relaxed);
     }
 }
 
-/// Sends what is queued, and a ping when it is time; answers why it ended.
+/// Sends what is queued; answers why it ended.
 async fn write(
-    mut sink: SplitSink<Socket, Frame>,
-    mut queue: mpsc::Receiver<Frame>,
-    keepalive: Duration,
+    mut outgoing: Outgoing,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    patience: Duration,
 ) -> String {
-    let mut pings = interval_at(Instant::now() + keepalive, keepalive);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let frame = tokio::select! {
-            frame = queue.recv() => frame,
-            _ = pings.tick() => Some(Frame::Ping(Default::default())),
-        };
-        let Some(frame) = frame else {
-            let _ = timeout(GOODBYE, sink.close()).await;
-            return "closed by the master".to_owned();
-        };
-        match timeout(keepalive * 2, sink.send(frame)).await {
+    while let Some(packet) = queue.recv().await {
+        match timeout(patience, outgoing.send(packet)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return error.to_string(),
+            Ok(Err(error)) => return error,
             Err(_) => return "it does not read what it is sent".to_owned(),
         }
     }
+    let _ = timeout(GOODBYE, outgoing.close()).await;
+    "closed by the master".to_owned()
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use protocol::command::Command;
 use protocol::info::WorkerInfo;
-use protocol::msgpack::MasterRequest;
+use protocol::order::{Order, Reply};
 use protocol::report::Answer;
 use protocol::update::Update;
-use rmpv::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::{Call, Connection, Interrupt, StartCommand, Tell};
 use crate::actors::mail::Mailbox;
+use crate::config::checked::WorkerProtocol;
 
 /// How long a worker may take to answer, as stock's check of a worker before a build.
 pub const ANSWER: Duration = Duration::from_secs(10);
@@ -89,6 +89,7 @@ pub(super) struct Wire {
     alive: watch::Receiver<bool>,
     /// The reader waits for somebody to take an update, so answers behind it wait as well.
     held_up: Arc<AtomicBool>,
+    protocol: WorkerProtocol,
 }
 
 impl Wire {
@@ -96,8 +97,13 @@ impl Wire {
         mailbox: Mailbox<Connection>,
         alive: watch::Receiver<bool>,
         held_up: Arc<AtomicBool>,
+        protocol: WorkerProtocol,
     ) -> Wire {
-        Wire { mailbox, alive, held_up }
+        Wire { mailbox, alive, held_up, protocol }
+    }
+
+    pub(super) fn protocol(&self) -> WorkerProtocol {
+        self.protocol
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -115,13 +121,9 @@ impl Wire {
     }
 
     /// Asks and waits. Time during which the master itself holds up the socket does not count.
-    pub(super) async fn call(
-        &self,
-        op: MasterRequest,
-        deadline: Duration,
-    ) -> Result<Value, LinkError> {
-        let (reply, mut answer) = oneshot::channel();
-        self.mailbox.post(Call { op, reply });
+    pub(super) async fn call(&self, order: Order, deadline: Duration) -> Result<Reply, LinkError> {
+        let (asker, mut answer) = oneshot::channel();
+        self.mailbox.post(Call { order, asker });
         loop {
             match tokio::time::timeout(deadline, &mut answer).await {
                 Ok(Ok(result)) => return result.map_err(LinkError::Refused),
@@ -133,33 +135,35 @@ impl Wire {
     }
 
     pub(super) async fn print(&self, text: &str, deadline: Duration) -> Result<(), LinkError> {
-        self.call(MasterRequest::Print { message: text.to_owned() }, deadline).await.map(drop)
+        self.call(Order::Print { message: text.to_owned() }, deadline).await.map(drop)
     }
 
     /// Asks without waiting for the answer.
-    pub(super) fn tell(&self, op: MasterRequest) {
-        self.mailbox.post(Tell { op });
+    pub(super) fn tell(&self, order: Order) {
+        self.mailbox.post(Tell(order));
     }
 
-    /// Starts a command; `builder` is absent for what a master does while attaching.
+    /// Starts a command in the absolute directory `base`; `builder` is absent for what a master does
+    /// while attaching.
     pub(super) fn start(
         &self,
         builder: Option<&str>,
-        (name, args): (&str, Value),
+        base: String,
+        command: Command,
     ) -> Result<Running, LinkError> {
         if self.is_lost() {
             return Err(LinkError::Lost);
         }
         let command_id = NEXT_COMMAND.fetch_add(1, Ordering::Relaxed).to_string();
         let (events, inbox) = mpsc::channel(EVENTS);
-        self.mailbox.post(StartCommand {
-            command_id: command_id.clone(),
-            builder: builder.map(str::to_owned),
-            name: name.to_owned(),
-            args,
-            events,
-        });
         let builder = builder.map(str::to_owned);
+        let order = Order::StartCommand {
+            command_id: command_id.clone(),
+            builder: builder.clone(),
+            base,
+            command,
+        };
+        self.mailbox.post(StartCommand { command_id: command_id.clone(), order, events });
         Ok(Running { mailbox: self.mailbox.clone(), command_id, builder, inbox, over: false })
     }
 }
@@ -187,18 +191,25 @@ impl WorkerLink {
         builder: &str,
         command: Command,
     ) -> Result<Running, LinkError> {
-        let base = self.info.path(workerbuilddir);
-        self.wire.start(Some(builder), command.to_msgpack_with(&base, &self.info))
+        self.wire.start(Some(builder), self.info.path(workerbuilddir), command)
     }
 
-    /// Checks that the worker answers, within [`ANSWER`].
-    pub async fn ping(&self) -> Result<(), LinkError> {
-        self.wire.print("ping", ANSWER).await
+    /// Checks that the worker answers, within [`ANSWER`], and tells it that a build of `builder`
+    /// begins.
+    pub async fn begin_build(&self, builder: &str) -> Result<(), LinkError> {
+        self.wire.print("ping", ANSWER).await?;
+        match self.wire.protocol {
+            WorkerProtocol::MessagePack => Ok(()),
+            WorkerProtocol::PerspectiveBroker => {
+                let order = Order::StartBuild { builder: builder.to_owned() };
+                self.wire.call(order, ANSWER).await.map(drop)
+            }
+        }
     }
 
     /// Writes a line into the worker's log.
     pub fn print(&self, text: &str) {
-        self.wire.tell(MasterRequest::Print { message: text.to_owned() });
+        self.wire.tell(Order::Print { message: text.to_owned() });
     }
 
     /// Resolves when the connection is gone.
@@ -212,7 +223,7 @@ impl WorkerLink {
 
     /// Asks the worker process to end, and returns when it has answered, is gone, or is late.
     pub async fn shutdown(&self) {
-        if let Err(error) = self.wire.call(MasterRequest::Shutdown, ANSWER).await {
+        if let Err(error) = self.wire.call(Order::Shutdown, ANSWER).await {
             tracing::debug!(%error, "shutting a worker down");
         }
     }

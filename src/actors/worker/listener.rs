@@ -3,32 +3,28 @@
 //! Owns: a clone of the listening socket; the roster keeps the socket itself.
 //! Dies: safely at any time; waiting connections stay in the socket's queue.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, ArbiterHandle, AsyncContext, Context};
-use tokio::sync::Semaphore;
 
-use super::handshake::{Logins, log_in};
+use super::handshake::{Caller, Gate, HandshakeError, log_in};
 use super::roster::{Arrived, RosterActor};
+use super::strangers::{Place, Strangers};
 use crate::actors::mail::{Child, Mailbox};
 use crate::receives;
-
-/// Connections that have not logged in yet, per address; further ones wait in the socket's queue.
-const STRANGERS: usize = 128;
 
 /// The first and the longest pause after a failed accept, as when no file descriptor is left.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// Where logged-in workers go.
+/// Who gets in, and where to.
 #[derive(Clone)]
 pub(super) struct Door {
-    pub logins: Logins,
+    pub gate: Gate,
     pub roster: Mailbox<RosterActor>,
     /// The threads that connections live on.
     pub homes: Arc<Vec<ArbiterHandle>>,
-    /// For the whole login.
-    pub deadline: Duration,
 }
 
 pub(super) struct Listener {
@@ -64,12 +60,10 @@ impl Child for Listener {}
 receives!(Listener:);
 
 async fn accept_all(socket: tokio::net::TcpListener, door: Door) {
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
+    let mut strangers = Strangers::default();
     let mut pause = PAUSES.0;
     let mut homes = door.homes.iter().cycle();
     loop {
-        // The semaphore is never closed.
-        let Ok(place) = strangers.clone().acquire_owned().await else { return };
         let accepted = socket.accept().await.and_then(|(stream, peer)| {
             stream.set_nodelay(true)?;
             Ok((stream.into_std()?, peer))
@@ -85,21 +79,32 @@ async fn accept_all(socket: tokio::net::TcpListener, door: Door) {
         };
         pause = PAUSES.0;
         let Some(home) = homes.next().cloned() else { return };
-        let (door, thread) = (door.clone(), home.clone());
+        let (door, thread, place) = (door.clone(), home.clone(), strangers.take_place());
         home.spawn_fn(move || {
-            tokio::task::spawn_local(async move {
-                let _place = place;
-                welcome(stream, peer.to_string(), door, thread).await;
-            });
+            tokio::task::spawn_local(welcome(stream, peer, door, thread, place));
         });
     }
 }
 
-async fn welcome(stream: std::net::TcpStream, peer: String, door: Door, home: ArbiterHandle) {
-    match log_in(stream, &door.logins, door.deadline).await {
-        Ok((worker, socket)) => {
-            door.roster.post(Arrived { worker, peer, socket, home });
+async fn welcome(
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    door: Door,
+    home: ArbiterHandle,
+    mut place: Place,
+) {
+    let caller = tokio::select! {
+        caller = log_in(stream, peer, &door.gate) => caller,
+        () = place.lost() => Err(HandshakeError::Crowd),
+    };
+    match caller {
+        Ok(Caller { name: worker, session, socket }) => {
+            let (peer, protocol) = (peer.to_string(), door.gate.protocol);
+            door.roster.post(Arrived { worker, peer, protocol, session, socket, home });
         }
-        Err(error) => tracing::warn!(peer, "a worker's login failed: {error}"),
+        Err(error) => {
+            let protocol = door.gate.protocol.key();
+            tracing::warn!(%peer, protocol, "a worker's login failed: {error}");
+        }
     }
 }

@@ -10,13 +10,17 @@
 mod attach;
 mod board;
 mod connection;
+mod delivery;
 mod handshake;
 mod info;
 mod link;
 mod listener;
+mod logins;
 mod ports;
 mod roster;
 mod roster_actor;
+mod strangers;
+mod transport;
 
 use std::time::Duration;
 
@@ -29,7 +33,8 @@ pub use roster::{BuilderDirs, Roster, RosterConfig, RosterError, RosterSetup};
 pub struct Patience {
     /// Between two pings of the master; a worker that is silent for two of them is lost.
     pub keepalive: Duration,
-    /// For the login after the TCP connection; 5 s as in stock.
+    /// For the login after the TCP connection. Stock has 5 s for MessagePack and no limit for
+    /// Perspective Broker.
     pub handshake: Duration,
     /// For the old connection when a worker of its name logs in again; 10 s as in stock.
     pub duplicate: Duration,
@@ -41,7 +46,7 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             keepalive: Duration::from_secs(30),
-            handshake: Duration::from_secs(5),
+            handshake: Duration::from_secs(10),
             duplicate: Duration::from_secs(10),
             attach: Duration::from_secs(120),
         }

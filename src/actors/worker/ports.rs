@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 
-use crate::config::checked::Listen;
-
-/// The key of `master.toml` that names these ports.
-const KEY: &str = "protocols.msgpack_experimental_v7";
+use crate::config::checked::WorkerListen;
 
 /// The open ports. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Ports(Arc<Mutex<IndexMap<Listen, Arc<std::net::TcpListener>>>>);
+pub(super) struct Ports(Arc<Mutex<Sockets>>);
+
+type Sockets = IndexMap<WorkerListen, Arc<std::net::TcpListener>>;
 
 impl Ports {
     /// The addresses as the system chose them, in the order of opening.
@@ -21,19 +20,19 @@ impl Ports {
     }
 
     /// Closes what is not wanted any more and answers it.
-    pub(super) fn close_all_but(&self, wanted: &[Listen]) -> Vec<Listen> {
+    pub(super) fn close_all_but(&self, wanted: &[WorkerListen]) -> Vec<WorkerListen> {
         let mut ports = self.lock();
         let gone = ports.keys().filter(|listen| !wanted.contains(listen)).cloned().collect();
         ports.retain(|listen, _| wanted.contains(listen));
         gone
     }
 
-    pub(super) fn all(&self) -> Vec<(Listen, Arc<std::net::TcpListener>)> {
+    pub(super) fn all(&self) -> Vec<(WorkerListen, Arc<std::net::TcpListener>)> {
         self.lock().iter().map(|(listen, socket)| (listen.clone(), socket.clone())).collect()
     }
 
     /// Opens what is wanted and not open yet; answers what could not be opened, for people.
-    pub(super) async fn open(&self, wanted: &[Listen]) -> Vec<String> {
+    pub(super) async fn open(&self, wanted: &[WorkerListen]) -> Vec<String> {
         let mut failures = Vec::new();
         for listen in wanted {
             if self.lock().contains_key(listen) {
@@ -49,27 +48,29 @@ impl Ports {
         failures
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, IndexMap<Listen, Arc<std::net::TcpListener>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Sockets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn bind(listen: &Listen) -> std::io::Result<std::net::TcpListener> {
+async fn bind(
+    WorkerListen { listen, .. }: &WorkerListen,
+) -> std::io::Result<std::net::TcpListener> {
     tokio::net::TcpListener::bind((listen.host(), listen.port)).await?.into_std()
 }
 
-fn failure(listen: &Listen, error: &std::io::Error) -> String {
-    let port = listen.port;
+fn failure(WorkerListen { protocol, listen }: &WorkerListen, error: &std::io::Error) -> String {
+    let (key, port) = (format!("protocols.{}", protocol.key()), listen.port);
     match error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
-            "{KEY}: port {port} is in use by another program; choose another port or stop it"
+            "{key}: port {port} is in use by another program; choose another port or stop it"
         ),
         std::io::ErrorKind::PermissionDenied => {
-            format!("{KEY}: port {port} may not be used: {error}; ports below 1024 belong to root")
+            format!("{key}: port {port} may not be used: {error}; ports below 1024 belong to root")
         }
         _ => {
             let interface = listen.interface.as_deref().unwrap_or("every interface");
-            format!("{KEY}: cannot listen on {interface} port {port}: {error}")
+            format!("{key}: cannot listen on {interface} port {port}: {error}")
         }
     }
 }

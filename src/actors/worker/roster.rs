@@ -11,16 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::ArbiterHandle;
+use protocol::order::BuilderDir;
 use tokio::sync::watch;
 
 use super::board::{Board, BoardEntry};
-use super::handshake::Logins;
+use super::logins::{Logins, Throttle};
 use super::ports::Ports;
 use super::{Patience, roster_actor};
 use crate::actors::announcer::Announcer;
 use crate::actors::mail::{ASK, AskError, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
-use crate::config::checked::{Listen, WorkerConfig};
+use crate::config::checked::{WorkerConfig, WorkerListen};
 use crate::db::{Db, DbError};
 use crate::model::{MasterId, WorkerId};
 
@@ -34,7 +35,7 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub struct RosterConfig {
     pub workers: Vec<WorkerConfig>,
-    pub listeners: Vec<Listen>,
+    pub listeners: Vec<WorkerListen>,
     pub builders: Vec<BuilderDirs>,
 }
 
@@ -47,12 +48,15 @@ pub struct BuilderDirs {
 }
 
 impl RosterConfig {
-    /// Directories that a worker needs, in the order of the builders.
-    pub(super) fn builddirs(&self, worker: &str) -> Vec<String> {
+    /// The builders of a worker and where they work, in their order.
+    pub(super) fn builders_of(&self, worker: &str) -> Vec<BuilderDir> {
         self.builders
             .iter()
             .filter(|builder| builder.workernames.iter().any(|name| name == worker))
-            .map(|builder| builder.workerbuilddir.clone())
+            .map(|builder| BuilderDir {
+                name: builder.name.clone(),
+                dir: builder.workerbuilddir.clone(),
+            })
             .collect()
     }
 }
@@ -99,6 +103,7 @@ pub(super) struct Shared {
     pub ports: Ports,
     pub applied: watch::Sender<Applied>,
     pub logins: Logins,
+    pub throttle: Throttle,
 }
 
 /// The configuration to reach, numbered.
@@ -133,6 +138,7 @@ impl Roster {
             ports: Ports::default(),
             applied: watch::Sender::default(),
             logins: Logins::default(),
+            throttle: Throttle::default(),
         };
         let nursery = supervisor.nursery(name);
         let roster = Roster { mailbox: mailbox.clone(), shared: shared.clone() };
@@ -238,8 +244,12 @@ pub(super) fn rebuild(
     Board { workers: entries.map(|entry| (entry.name.clone(), entry)).collect() }
 }
 
-/// Directories of `new` that `old` does not have, each once.
-pub(super) fn added(old: &[String], new: &[String]) -> Vec<String> {
-    let mut known: HashSet<&String> = old.iter().collect();
-    new.iter().filter(|dir| known.insert(dir)).cloned().collect()
+/// Builders of `new` that `old` does not have, or has elsewhere.
+pub(super) fn added(old: &[BuilderDir], new: &[BuilderDir]) -> Vec<BuilderDir> {
+    let known: HashSet<(&str, &str)> = old.iter().map(key).collect();
+    new.iter().filter(|builder| !known.contains(&key(builder))).cloned().collect()
+}
+
+fn key(builder: &BuilderDir) -> (&str, &str) {
+    (&builder.name, &builder.dir)
 }

@@ -12,13 +12,15 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 22] = [
+const SECTIONS: [(&str, &str); 24] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
+    ("protocols.pb", "### `protocols`"),
     ("protocols.msgpack_experimental_v7", "### `protocols`"),
     ("www", "### `www`"),
     ("workers[0]", "## Workers"),
+    ("workers[1]", "## Workers"),
     ("change_source[0]", "## Change sources"),
     ("schedulers[0]", "## Schedulers"),
     ("schedulers[0].change_filter", "### `change_filter`"),
@@ -39,8 +41,8 @@ const SECTIONS: [(&str, &str); 22] = [
 
 fn alien_file() -> String {
     let mut text = String::from(
-        "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }]\n\
-         protocols = { zzqx = 1, msgpack_experimental_v7 = { zzqx = 1 } }\n\
+        "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }, { type = 'LocalWorker', zzqx = 1 }]\n\
+         protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
          change_source = [{ type = 'GitPoller', zzqx = 1 }]\nfactories = { a = { zzqx = 1 } }\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\

@@ -7,7 +7,7 @@ use crate::config::checked::{Branches, FieldKind, Listen, SchedulerKind};
 use crate::config::sample;
 
 fn any(port: u16) -> Listen {
-    Listen { interface: None, port }
+    Listen { interface: None, port, tls: None }
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn the_example_becomes_values() {
     assert_eq!(config.title, "Pyflakes");
     assert_eq!(config.buildbot_url, "http://localhost:8010/");
     assert_eq!(config.db_url, "sqlite:////srv/master/state.sqlite");
-    assert_eq!(config.protocols.msgpack, [any(9990)]);
+    assert_eq!(config.protocols[0].listen, any(9990));
     assert_eq!(config.www.expect("a web server").listen, any(8010));
     let property = config.properties.property("site").expect("a property");
     assert_eq!(

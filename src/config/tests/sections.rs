@@ -43,15 +43,15 @@ fn master() {
 fn listeners() {
     all_report(&[
         ("port = 9990", "port = 99900", "'99900' is not a port"),
-        ("port = 9990", "port = 'ssl:9990:x=y'", "kind 'ssl' are not supported yet"),
+        ("port = 9990", "port = 'unix:9990:x=y'", "kind 'unix' are not supported"),
+        (
+            "port = 9990",
+            "port = 'ssl:9990:privateKey=gone.pem'",
+            "the certificate '/srv/master/gone.pem'",
+        ),
         ("port = 9990", "port = 8010", "www.port: port 8010 is used twice"),
         ("port = 9990", "port = [1, 2, 1]", "port 1 is used twice"),
         ("port = 9990", "", "needs a value for 'port'"),
-        (
-            "msgpack_experimental_v7",
-            "pb",
-            "protocols.pb: is not served yet; use msgpack_experimental_v7",
-        ),
         ("msgpack_experimental_v7 = { port = 9990 }", "", "nothing for them to connect to"),
         (WWW, "port = true", "www.port: must be a port number or an endpoint"),
         (WWW, "auth = 'x'", "auth: is not supported yet"),
@@ -59,9 +59,13 @@ fn listeners() {
         (WWW, "plugins = 1", "must be a table"),
     ]);
     let config = check(&edited("port = 9990", "port = ['tcp:0:interface=127.0.0.1', 1, 0]"));
-    let msgpack = config.expect("a good configuration").protocols.msgpack;
-    let loopback = Listen { interface: Some("127.0.0.1".into()), port: 0 };
-    assert_eq!((msgpack.len(), &msgpack[0]), (3, &loopback));
+    let listeners = config.expect("a good configuration").protocols;
+    let loopback = Listen { interface: Some("127.0.0.1".into()), port: 0, tls: None };
+    assert_eq!((listeners.len(), &listeners[0].listen), (3, &loopback));
+    let both = edited("protocols]", "protocols]\npb = { port = [9989, 'tcp:9988'] }");
+    let both = check(&both).expect("a good configuration").protocols;
+    let ports: Vec<_> = both.iter().map(|l| (l.protocol.key(), l.listen.port)).collect();
+    assert_eq!(ports, [("pb", 9989), ("pb", 9988), ("msgpack_experimental_v7", 9990)]);
     let www = check(&edited(WWW, "plugins = { waterfall_view = {} }")).expect("good").www;
     assert_eq!(www, None, "no port is no web server");
 }
@@ -75,7 +79,8 @@ fn workers() {
         (WORKER, "max_builds = 0", "must be at least 1"),
         (WORKER, "max_builds = 'two'", "max_builds: must be a whole number, not a string"),
         (WORKER, "max_build = 2", "did you mean 'max_builds'?"),
-        (WORKER, "type = 'LocalWorker'", "'LocalWorker' is not supported yet"),
+        (WORKER, "type = 'LocalWorker'", "unknown key 'password'"),
+        (WORKER, "keepalive_interval = 0.1", "must be at least 1 second"),
         (WORKER, "locks = []", "locks: is not supported yet"),
         ("missing_timeout = 3600", "missing_timeout = -5", "must be 0 seconds or more"),
         ("missing_timeout = 3600", "missing_timeout = 1e12", "must be at most"),

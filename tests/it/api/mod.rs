@@ -84,7 +84,8 @@ impl Web {
         let (announcer, stage) = (Announcer::default(), Arc::new(NotingStage::default()));
         let master = Master { name: "host:/srv/master".into(), started_at: 1_795_330_000 };
         let site = Site::new(fixture.db.clone(), announcer.clone(), config, stage.clone(), master);
-        let door = Door::bind(&Listen { interface: Some("127.0.0.1".into()), port: 0 }).unwrap();
+        let door = Door::bind(&Listen { interface: Some("127.0.0.1".into()), port: 0, tls: None })
+            .unwrap();
         let server = serve(&door, site.clone()).unwrap();
         let handle = server.handle();
         actix::spawn(server);

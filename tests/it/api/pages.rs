@@ -93,7 +93,8 @@ fn a_port_in_use_is_named() {
     use buildbot::status::web::server::Door;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = Door::bind(&Listen { interface: Some("127.0.0.1".into()), port }).err().unwrap();
+    let error =
+        Door::bind(&Listen { interface: Some("127.0.0.1".into()), port, tls: None }).err().unwrap();
     assert!(error.to_string().contains(&format!("port {port}")), "{error}");
     assert!(error.to_string().contains("in use"), "{error}");
 }

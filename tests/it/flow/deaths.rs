@@ -197,7 +197,7 @@ fn a_port_in_use_is_named_with_its_key() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = taken.local_addr().expect("an address").port();
         let mut setup = place.setup(&config(&repository, &shell("true")));
-        setup.config.protocols.msgpack[0].port = port;
+        setup.config.protocols[0].listen.port = port;
         let started = Master::start(setup, OrderDesk::default()).await;
         let error = started.err().expect("no second owner of a port").to_string();
         assert!(error.contains(&port.to_string()) && error.contains("msgpack"), "{error}");

@@ -64,7 +64,7 @@ async fn the_stock_sequence() {
     soon("the loss", link.lost()).await;
     assert!(matches!(*world.next_fact().await, Event::WorkerDisconnected { .. }));
     assert!(world.row("w").await.connected_to.is_empty());
-    assert_eq!(link.ping().await, Err(LinkError::Lost));
+    assert_eq!(link.begin_build("b").await, Err(LinkError::Lost));
 }
 
 #[actix::test]

@@ -107,7 +107,7 @@ async fn a_port_in_use_is_named_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut changed = config(&[]);
-    changed.listeners[0].port = port;
+    changed.listeners[0].listen.port = port;
     world.roster.configure(changed);
     let error = world.roster.ready().await.unwrap_err().to_string();
     assert!(error.contains(&port.to_string()), "{error}");

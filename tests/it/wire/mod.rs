@@ -15,7 +15,7 @@ use buildbot::actors::tree::Tree;
 use buildbot::actors::worker::{
     Board, BuilderDirs, Patience, Roster, RosterConfig, RosterSetup, WorkerLink,
 };
-use buildbot::config::checked::{Listen, WorkerConfig};
+use buildbot::config::checked::{Listen, WorkerConfig, WorkerListen, WorkerProtocol};
 use buildbot::db::{Db, masters, workers};
 use buildbot::events::Event;
 use buildbot::model::{MasterId, Properties, Worker};
@@ -53,12 +53,20 @@ pub fn worker(name: &str, password: &str) -> WorkerConfig {
     WorkerConfig {
         name: name.into(),
         password: password.into(),
+        local: None,
+        keepalive: None,
         max_builds: Some(1),
         notify_on_missing: Vec::new(),
         missing_timeout: Duration::from_secs(3600),
         properties: Properties::new(),
         default_properties: Properties::new(),
     }
+}
+
+/// A port of the system's choice on loopback.
+pub fn listen(protocol: WorkerProtocol) -> WorkerListen {
+    let listen = Listen { interface: Some("127.0.0.1".into()), port: 0, tls: None };
+    WorkerListen { protocol, listen }
 }
 
 pub fn config(builddirs: &[&str]) -> RosterConfig {
@@ -69,7 +77,7 @@ pub fn config(builddirs: &[&str]) -> RosterConfig {
     };
     RosterConfig {
         workers: vec![worker("w", "sekret")],
-        listeners: vec![Listen { interface: Some("127.0.0.1".into()), port: 0 }],
+        listeners: vec![listen(WorkerProtocol::MessagePack)],
         builders: builddirs.iter().map(dirs).collect(),
     }
 }

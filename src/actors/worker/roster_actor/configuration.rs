@@ -4,14 +4,17 @@ use std::collections::HashSet;
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
+use tokio_rustls::TlsAcceptor;
 
-use super::super::attach::add_builders;
+use super::super::attach::change_builders;
+use super::super::handshake::Gate;
 use super::super::listener::{Door, Listener};
 use super::super::roster::{Applied, Wanted, added, rebuild};
 use super::{RosterActor, listener_name, look};
 use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
-use crate::config::checked::Listen;
+use crate::config::checked::WorkerListen;
+use crate::config::tls;
 use crate::db::DbError;
 use crate::model::Worker;
 
@@ -66,7 +69,7 @@ impl RosterActor {
 
     /// Makes the configuration the one in force.
     pub(super) fn adopt(&mut self, wanted: Wanted, stored: Vec<Worker>, ctx: &mut Context<Self>) {
-        let logins = wanted.config.workers.iter();
+        let logins = wanted.config.workers.iter().filter(|worker| worker.local.is_none());
         let logins = logins.map(|worker| (worker.name.clone(), worker.password.clone()));
         self.shared.logins.replace(logins.collect());
         let stored = stored.into_iter().map(|worker| (worker.name.clone(), worker)).collect();
@@ -75,32 +78,32 @@ impl RosterActor {
         let names: Vec<String> = self.sessions.keys().cloned().collect();
         for name in names {
             match self.board.workers.contains_key(&name) {
-                true => self.add_builders(&name, ctx),
+                true => self.change_builders(&name, ctx),
                 false => self.close(&name, ctx),
             }
         }
         self.publish();
     }
 
-    /// Makes directories on an attached worker for builders that it did not have.
-    pub(super) fn add_builders(&mut self, name: &str, ctx: &mut Context<Self>) {
-        let builddirs = self.wanted.config.builddirs(name);
+    /// Tells an attached worker which builders it has got, or lost.
+    pub(super) fn change_builders(&mut self, name: &str, ctx: &mut Context<Self>) {
+        let builders = self.wanted.config.builders_of(name);
         let Some(session) = self.sessions.get_mut(name) else { return };
         let Some(info) = session.info.clone() else { return };
-        let new = added(&session.builddirs, &builddirs);
-        session.builddirs = builddirs;
-        if new.is_empty() {
+        if session.builders == builders {
             return;
         }
+        let new = added(&session.builders, &builders);
+        session.builders = builders.clone();
         let (wire, worker) = (session.wire.clone(), name.to_owned());
         ctx.spawn(wrap_future(async move {
-            if let Err(error) = add_builders(&wire, &info, &new).await {
-                tracing::warn!(worker, "the directories of new builders: {error}");
+            if let Err(error) = change_builders(&wire, &info, &builders, &new).await {
+                tracing::warn!(worker, "its new builders: {error}");
             }
         }));
     }
 
-    pub(super) fn close_ports(&mut self, wanted: &[Listen], ctx: &mut Context<Self>) {
+    pub(super) fn close_ports(&mut self, wanted: &[WorkerListen], ctx: &mut Context<Self>) {
         for listen in self.shared.ports.close_all_but(wanted) {
             let (children, name) = (self.children.clone(), listener_name(&listen));
             ctx.spawn(wrap_future(async move { children.stop(&name).await }));
@@ -113,16 +116,29 @@ impl RosterActor {
             if self.children.is_running(&name) {
                 continue;
             }
-            let door = Door {
-                logins: self.shared.logins.clone(),
-                roster: self.mailbox.clone(),
-                homes: self.homes.clone(),
-                deadline: self.setup.patience.handshake,
+            let gate = match self.gate(&listen) {
+                Ok(gate) => gate,
+                Err(error) => {
+                    tracing::error!("{name}: {error}");
+                    continue;
+                }
             };
+            let door = Door { gate, roster: self.mailbox.clone(), homes: self.homes.clone() };
             let mailbox = Mailbox::new(name.clone());
             self.children.start(ChildSpec::permanent(name), &mailbox, move || {
                 Listener::new(socket.clone(), door.clone())
             });
         }
+    }
+
+    fn gate(&self, listen: &WorkerListen) -> Result<Gate, String> {
+        let tls = listen.listen.tls.as_ref().map(tls::server).transpose()?;
+        Ok(Gate {
+            protocol: listen.protocol,
+            tls: tls.map(TlsAcceptor::from),
+            logins: self.shared.logins.clone(),
+            throttle: self.shared.throttle.clone(),
+            deadline: self.setup.patience.handshake,
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod sessions;
+mod states;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,21 +11,25 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::{
     Actor, ActorContext, ActorFutureExt, ArbiterHandle, AsyncContext, Context, Handler, Message,
-    ResponseActFuture,
 };
+use futures_util::SinkExt;
 use protocol::info::WorkerInfo;
+use protocol::order::BuilderDir;
+use protocol::session::MasterSession;
 
 use super::board::Board;
-use super::connection::Socket;
 use super::link::Wire;
 use super::roster::{RosterError, RosterSetup, Shared, Wanted};
+use super::transport::Socket;
 use crate::actors::mail::{Child, Mailbox};
 use crate::actors::supervise::Supervisor;
-use crate::config::checked::Listen;
+use crate::config::checked::{WorkerListen, WorkerProtocol};
 use crate::db::{Conn, DbError, builds, workers};
-use crate::events::Event;
 use crate::model::{MasterId, Worker, WorkerId};
 use crate::receives;
+
+use states::WantsToLeave;
+pub(super) use states::{Change, SetState};
 
 /// How often graceful shutdowns and failed ports are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -46,22 +51,11 @@ pub(super) struct Reconcile;
 pub(super) struct Arrived {
     pub worker: String,
     pub peer: String,
+    pub protocol: WorkerProtocol,
+    pub session: Box<dyn MasterSession>,
     pub socket: Socket,
     /// The thread that the socket belongs to.
     pub home: ArbiterHandle,
-}
-
-#[derive(Message)]
-#[rtype(result = "Result<(), RosterError>")]
-pub(super) struct SetState {
-    pub worker: WorkerId,
-    pub change: Change,
-}
-
-pub(super) enum Change {
-    Pause(String),
-    Unpause,
-    Graceful,
 }
 
 /// Ask the worker process to end.
@@ -97,7 +91,7 @@ struct Session {
     peer: String,
     /// Present when attached.
     info: Option<Arc<WorkerInfo>>,
-    builddirs: Vec<String>,
+    builders: Vec<BuilderDir>,
 }
 
 impl RosterActor {
@@ -150,8 +144,9 @@ impl RosterActor {
     }
 }
 
-fn listener_name(listen: &Listen) -> String {
-    format!("listener {}:{}", listen.interface.as_deref().unwrap_or("*"), listen.port)
+fn listener_name(WorkerListen { protocol, listen }: &WorkerListen) -> String {
+    let interface = listen.interface.as_deref().unwrap_or("*");
+    format!("listener {} {interface}:{}", protocol.key(), listen.port)
 }
 
 /// Closes a socket that is not wanted.
@@ -159,7 +154,7 @@ fn reject(arrived: Arrived, why: &str, ctx: &mut Context<RosterActor>) {
     let Arrived { worker, peer, mut socket, .. } = arrived;
     tracing::warn!(worker, peer, "a worker was rejected: {why}");
     ctx.spawn(wrap_future(async move {
-        let _ = tokio::time::timeout(GOODBYE, socket.close(None)).await;
+        let _ = tokio::time::timeout(GOODBYE, socket.outgoing.close()).await;
     }));
 }
 
@@ -204,7 +199,7 @@ impl Actor for RosterActor {
     }
 }
 
-receives!(RosterActor: Reconcile, Arrived, SetState, ShutDown);
+receives!(RosterActor: Reconcile, Arrived, SetState, WantsToLeave, ShutDown);
 
 impl Child for RosterActor {
     /// Closes all connections before it ends.
@@ -239,47 +234,6 @@ impl Handler<Arrived> for RosterActor {
 
     fn handle(&mut self, arrived: Arrived, ctx: &mut Context<Self>) {
         self.decide(arrived, ctx);
-    }
-}
-
-impl Handler<SetState> for RosterActor {
-    type Result = ResponseActFuture<Self, Result<(), RosterError>>;
-
-    fn handle(
-        &mut self,
-        SetState { worker, change }: SetState,
-        _: &mut Context<Self>,
-    ) -> Self::Result {
-        if let Err(error) = self.name_of(worker) {
-            return Box::pin(actix::fut::ready(Err(error)));
-        }
-        let db = self.setup.db.clone();
-        let work = async move {
-            db.write(move |conn| {
-                match &change {
-                    Change::Pause(reason) => {
-                        workers::set_paused(conn, worker, true, Some(reason.as_str()))?;
-                    }
-                    Change::Unpause => workers::set_paused(conn, worker, false, None)?,
-                    Change::Graceful => workers::set_graceful(conn, worker, true)?,
-                }
-                workers::get(conn, worker)
-            })
-            .await
-        };
-        Box::pin(wrap_future::<_, Self>(work).map(move |stored, roster, ctx| {
-            let stored = stored?;
-            if let Some(entry) = roster.board.workers.values_mut().find(|entry| entry.id == worker)
-            {
-                entry.paused = stored.paused;
-                entry.pause_reason = stored.pause_reason;
-                entry.graceful = stored.graceful;
-            }
-            roster.publish();
-            roster.setup.announcer.announce(Event::WorkerStateChanged { worker });
-            roster.look(ctx);
-            Ok(())
-        }))
     }
 }
 

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::fut::wrap_future;
-use actix::{ActorFutureExt, ArbiterHandle, AsyncContext, Context};
+use actix::{ActorFutureExt, AsyncContext, Context};
 use protocol::info::WorkerInfo;
-use protocol::msgpack::MasterRequest;
+use protocol::order::Order;
 use tokio::sync::watch;
 
 use super::super::attach::{AttachError, attach};
-use super::super::connection::{Connection, Plug, Socket};
+use super::super::connection::{Connection, Plug};
 use super::super::info::{to_model, to_stored};
 use super::super::link::{LinkError, Wire, WorkerLink};
 use super::super::roster::RosterError;
+use super::states::WantsToLeave;
 use super::{Arrived, DUPLICATE, RosterActor, Session, reject};
 use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
@@ -55,14 +56,14 @@ impl RosterActor {
 
     /// Starts the connection and attaches the worker.
     pub(super) fn begin(&mut self, arrived: Arrived, ctx: &mut Context<Self>) {
-        let Arrived { worker: name, peer, socket, home } = arrived;
+        let (name, peer) = (arrived.worker.clone(), arrived.peer.clone());
         let Some(entry) = self.board.workers.get(&name) else { return };
         let worker = entry.id;
         self.next_serial += 1;
         let serial = self.next_serial;
         let child = format!("{name} {serial}");
-        let builddirs = self.wanted.config.builddirs(&name);
-        let wire = self.start_connection(&name, &child, &peer, socket, home);
+        let builders = self.wanted.config.builders_of(&name);
+        let wire = self.start_connection(arrived, worker, &child);
         let session = Session {
             serial,
             worker,
@@ -70,7 +71,7 @@ impl RosterActor {
             child,
             peer,
             info: None,
-            builddirs: builddirs.clone(),
+            builders: builders.clone(),
         };
         self.sessions.insert(name.clone(), session);
         let (lost, watched) = (wire.clone(), name.clone());
@@ -82,7 +83,7 @@ impl RosterActor {
             (self.setup.db.clone(), self.setup.master, self.setup.patience);
         let work = async move {
             wire.running().await;
-            let attached = tokio::time::timeout(patience.attach, attach(&wire, &builddirs)).await;
+            let attached = tokio::time::timeout(patience.attach, attach(&wire, &builders)).await;
             let info = attached.unwrap_or(Err(LinkError::Late(patience.attach).into()))?;
             let stored = to_stored(&to_model(&info));
             db.write(move |conn| {
@@ -98,25 +99,26 @@ impl RosterActor {
         }));
     }
 
-    pub(super) fn start_connection(
-        &self,
-        name: &str,
-        child: &str,
-        peer: &str,
-        socket: Socket,
-        home: ArbiterHandle,
-    ) -> Wire {
+    fn start_connection(&self, arrived: Arrived, id: WorkerId, child: &str) -> Wire {
+        let Arrived { worker, peer, protocol, session, socket, home } = arrived;
         let (alive, watched) = watch::channel(false);
         let held_up = Arc::new(AtomicBool::new(false));
         let mailbox = Mailbox::new(child);
-        let wire = Wire::new(mailbox.clone(), watched, held_up.clone());
+        let wire = Wire::new(mailbox.clone(), watched, held_up.clone(), protocol);
+        let configured = self.wanted.config.workers.iter().find(|config| config.name == worker);
+        let keepalive = configured.and_then(|config| config.keepalive);
+        let roster = self.mailbox.clone();
         let plug = Plug {
-            worker: name.to_owned(),
-            peer: peer.to_owned(),
+            worker,
+            peer,
             socket,
-            keepalive: self.setup.patience.keepalive,
+            session,
+            keepalive: keepalive.unwrap_or(self.setup.patience.keepalive),
             alive,
             held_up,
+            wants_to_leave: Box::new(move || {
+                roster.post(WantsToLeave(id));
+            }),
         };
         let plug = Mutex::new(Some(plug));
         let spec =
@@ -159,7 +161,7 @@ impl RosterActor {
         self.publish();
         self.setup.announcer.announce(Event::WorkerConnected { worker });
         // The configuration may have changed while it was attaching.
-        self.add_builders(name, ctx);
+        self.change_builders(name, ctx);
     }
 
     /// A connection has ended.
@@ -214,7 +216,7 @@ impl RosterActor {
     pub(super) fn shut_down(&self, worker: WorkerId) -> Result<(), RosterError> {
         let name = self.name_of(worker)?;
         let session = self.sessions.get(&name).ok_or(RosterError::NotConnected(name))?;
-        session.wire.tell(MasterRequest::Shutdown);
+        session.wire.tell(Order::Shutdown);
         Ok(())
     }
 }

@@ -1,0 +1,76 @@
+//! A MessagePack worker's login: the WebSocket handshake with its name and password.
+
+use protocol::basic_auth;
+use protocol::msgpack::{Limits, MsgpackMaster};
+use subtle::ConstantTimeEq;
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::{Caller, HandshakeError};
+use crate::actors::worker::logins::Logins;
+use crate::actors::worker::transport::{Pipe, Socket};
+
+/// The largest message a worker may send, in bytes. Stock workers send about 64 KiB of output, and
+/// uploads in blocks of 256 KiB.
+const MESSAGE_SIZE: usize = 16 << 20;
+
+/// Reads the request and answers it.
+pub(super) async fn enter(pipe: Pipe, logins: &Logins) -> Result<Caller, HandshakeError> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 << 10)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_SIZE))
+        .max_frame_size(Some(MESSAGE_SIZE));
+    let mut outcome = Err(HandshakeError::Header("no request".to_owned()));
+    #[expect(clippy::result_large_err, reason = "the signature is the library's")]
+    let check = |request: &Request, response: Response| match check(request, logins) {
+        Ok(name) => {
+            outcome = Ok(name);
+            Ok(response)
+        }
+        Err((status, error)) => {
+            outcome = Err(error);
+            Err(refusal(status))
+        }
+    };
+    match accept_hdr_async_with_config(pipe, check, Some(config)).await {
+        Ok(socket) => {
+            let limits = Limits { size: MESSAGE_SIZE, ..Limits::default() };
+            Ok(Caller {
+                name: outcome?,
+                session: Box::new(MsgpackMaster::new(limits)),
+                socket: Socket::web_socket(socket),
+            })
+        }
+        Err(error) => match outcome {
+            Err(error @ HandshakeError::Refused(_)) => Err(error),
+            _ => Err(HandshakeError::NotWebSocket(error.to_string())),
+        },
+    }
+}
+
+/// The name of a worker whose password is right.
+fn check(request: &Request, logins: &Logins) -> Result<String, (StatusCode, HandshakeError)> {
+    let malformed = |text: String| (StatusCode::BAD_REQUEST, HandshakeError::Header(text));
+    let Some(header) = request.headers().get("Authorization") else {
+        let error = HandshakeError::Header("no Authorization header".to_owned());
+        return Err((StatusCode::UNAUTHORIZED, error));
+    };
+    let header = header.to_str().map_err(|error| malformed(error.to_string()))?;
+    let (name, password) =
+        basic_auth::parse(header).map_err(|error| malformed(error.to_string()))?;
+    let matches = |expected: &str| expected.as_bytes().ct_eq(password.as_bytes()).into();
+    match logins.accept(&name, matches) {
+        true => Ok(name),
+        false => Err((StatusCode::UNAUTHORIZED, HandshakeError::Refused(name))),
+    }
+}
+
+/// Only a status line, as stock answers.
+fn refusal(status: StatusCode) -> ErrorResponse {
+    let mut response = ErrorResponse::new(None);
+    *response.status_mut() = status;
+    response
+}
