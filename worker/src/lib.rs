@@ -23,4 +23,4 @@ pub mod link;
 pub mod tac;
 
 pub use config::Config;
-pub use link::{RunError, run};
+pub use link::{RunError, StreamEnd, run, serve_stream};

@@ -7,14 +7,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header::AUTHORIZATION};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, error::UrlError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::wire::{self, AnyStream, Reader, Writer};
 use crate::config::{Config, PROTOCOL};
-
-/// A connection ready for messages.
-pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// For the TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +45,10 @@ pub(super) enum ConnectError {
 }
 
 /// Connects and logs in.
-pub(super) async fn connect(config: &Config, login: &str) -> Result<Socket, ConnectError> {
+pub(super) async fn connect(
+    config: &Config,
+    login: &str,
+) -> Result<(Reader, Writer), ConnectError> {
     let stream = tcp(config).await?;
     let _ = stream.set_nodelay(true);
     let host = match config.host.contains(':') {
@@ -60,15 +61,22 @@ pub(super) async fn connect(config: &Config, login: &str) -> Result<Socket, Conn
     let mut login = HeaderValue::from_str(login).map_err(|_| ConnectError::WrongPassword)?;
     login.set_sensitive(true);
     request.headers_mut().insert(AUTHORIZATION, login);
-    let limits = WebSocketConfig::default()
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE));
-    let handshake = client_async_with_config(request, stream, Some(limits));
+    let stream: AnyStream = Box::new(stream);
+    let handshake = client_async_with_config(request, stream, Some(limits()));
     match timeout(LOGIN_TIMEOUT, handshake).await {
         Err(_) => Err(ConnectError::Timeout(LOGIN_TIMEOUT.as_secs())),
-        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Ok((socket, _))) => Ok(wire::frames(socket)),
         Ok(Err(error)) => Err(plain(error)),
     }
+}
+
+/// WebSocket frames on a stream that needs no handshake.
+pub(super) async fn without_handshake(stream: AnyStream) -> (Reader, Writer) {
+    wire::frames(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits())).await)
+}
+
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
 async fn tcp(config: &Config) -> Result<TcpStream, ConnectError> {

@@ -1,20 +1,29 @@
 //! The connection to the master: found, kept, and found again.
+//!
+//! [`run`] seeks the master over the network. [`serve_stream`] takes a stream that somebody else has
+//! made, such as one in memory when a master runs a worker in its own process.
 
 mod backoff;
 mod connect;
+mod connection;
+mod orders;
 mod outbox;
 mod pulse;
-mod session;
+mod running;
+mod wire;
 mod writer;
 
-pub use outbox::{Link, Lost};
+pub use outbox::{AskError, Link, Lost, Outgoing};
 
 use std::sync::Arc;
+
+use protocol::msgpack::MsgpackWorker;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::commands::environment::Environment;
 use crate::config::Config;
 use backoff::Backoff;
-use session::{End, Session};
+use connection::{Connection, End};
 
 /// Why a worker ends by itself.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +51,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         };
         let cause = match connected {
             Err(error) => error.to_string(),
-            Ok(socket) => {
+            Ok(wire) => {
                 tracing::info!("Connected to {master}");
-                let session = Session::new(&config, Arc::clone(&environment));
-                match session.run(socket, &mut shutdown).await {
+                let session = Box::new(MsgpackWorker::new());
+                let connection = Connection::new(&config, Arc::clone(&environment), session);
+                match connection.run(wire, &mut shutdown).await {
                     End::Shutdown => return Ok(()),
                     End::Lost { cause, served } => {
                         if served {
@@ -66,5 +76,36 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             () = &mut shutdown => return Ok(()),
             () = tokio::time::sleep(delay) => {}
         }
+    }
+}
+
+/// How a connection over a given stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// As asked, by `shutdown` or by the master.
+    Shutdown,
+    /// The stream or what came over it is broken; why, in plain words.
+    Lost(String),
+}
+
+/// Works for the master at the other end of `stream` until the connection ends; commands under way
+/// are killed then.
+///
+/// The stream carries `msgpack_experimental_v7` in WebSocket frames, this side being the client, from
+/// the first byte on: no HTTP handshake and no login, since whoever made the stream knows whose it is.
+/// The other end is `WebSocketStream::from_raw_socket(stream, Role::Server, …)`. Of `config` only the
+/// settings of the work count, not those of the way to the master.
+pub async fn serve_stream(
+    config: Config,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> StreamEnd {
+    let environment = Arc::new(std::env::vars_os().collect());
+    let wire = connect::without_handshake(Box::new(stream)).await;
+    let connection = Connection::new(&config, environment, Box::new(MsgpackWorker::new()));
+    let mut shutdown = std::pin::pin!(shutdown);
+    match connection.run(wire, &mut shutdown).await {
+        End::Shutdown => StreamEnd::Shutdown,
+        End::Lost { cause, .. } => StreamEnd::Lost(cause),
     }
 }

@@ -2,39 +2,25 @@
 
 use std::time::Duration;
 
-use futures_util::SinkExt as _;
-use futures_util::stream::SplitSink;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message as Frame;
 
-use super::connect::Socket;
+use super::wire::{Packet, Writer};
 
-/// How long one message may take to leave.
+/// How long one packet may take to leave.
 const SEND_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long the last messages and the closing handshake may take.
+/// How long the last packets and the closing handshake may take.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends frames until nobody has any left; the text says why it ended.
-pub(super) async fn write(
-    mut sink: SplitSink<Socket, Frame>,
-    mut messages: mpsc::Receiver<Vec<u8>>,
-    mut pings: mpsc::Receiver<()>,
-) -> String {
-    loop {
-        let frame = tokio::select! {
-            message = messages.recv() => match message {
-                Some(bytes) => Frame::Binary(bytes.into()),
-                None => break,
-            },
-            Some(()) = pings.recv() => Frame::Ping(Vec::new().into()),
-        };
-        match timeout(SEND_TIMEOUT, sink.send(frame)).await {
+/// Sends packets until nobody has any left; the text says why it ended.
+pub(super) async fn write(mut writer: Writer, mut packets: mpsc::Receiver<Packet>) -> String {
+    while let Some(packet) = packets.recv().await {
+        match timeout(SEND_TIMEOUT, writer.send(packet)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return format!("connection lost: {error}"),
+            Ok(Err(error)) => return error,
             Err(_) => return format!("the master took nothing for {} s", SEND_TIMEOUT.as_secs()),
         }
     }
-    let _ = timeout(CLOSE_TIMEOUT, sink.close()).await;
+    let _ = timeout(CLOSE_TIMEOUT, writer.close()).await;
     "closed".to_owned()
 }

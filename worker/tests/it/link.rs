@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use buildbot_worker::{Config, StreamEnd};
 use protocol::command::Command;
 use protocol::info::WorkerInfo;
 use protocol::msgpack::{MasterRequest, WorkerRequest};
 use protocol::update::Update;
 use rmpv::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::support::{Attached, FakeMaster, Report, gone, soon};
+use crate::support::{AnyStream, Attached, Connection, FakeMaster, Report, gone, soon};
 
 #[tokio::test]
 async fn requests_are_answered() {
@@ -148,6 +151,27 @@ async fn the_end_of_the_worker_ends_its_commands() {
     stop.send(()).expect("running");
     soon(worker).await.expect("no panic").expect("a good end");
     gone(&std::fs::read_to_string(&file).expect("pid")).await;
+}
+
+#[tokio::test]
+async fn a_stream_in_memory_is_served_without_a_login() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let config = Config::new(dir.path().to_owned(), "", 0, "w", "");
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let worker = buildbot_worker::serve_stream(config, ours, std::future::pending());
+    let worker = tokio::spawn(worker);
+    let stream: AnyStream = Box::new(theirs);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+    let mut connection = Connection::new(socket);
+    connection.ask(MasterRequest::Print { message: "attached".into() }).await.expect("printed");
+    let workdir = dir.path().join("build").to_string_lossy().into_owned();
+    let arguments = [("workdir", workdir.as_str()), ("command", "echo here")];
+    let arguments = arguments.map(|(name, value)| (Value::from(name), Value::from(value))).to_vec();
+    connection.start_raw("shell", Value::Map(arguments)).await.expect("accepted");
+    assert_eq!(connection.finish().await.stdout(), "here\n");
+    drop(connection);
+    let end = soon(worker).await.expect("no panic");
+    assert!(matches!(end, StreamEnd::Lost(_)), "{end:?}");
 }
 
 /// Peak memory of this process in KiB.

@@ -10,6 +10,7 @@ use protocol::command::{Arg, Command, CommandLine, Limits, Shell};
 use protocol::msgpack::{MasterRequest, Message, Received, WorkerRequest, decode, encode};
 use protocol::update::Update;
 use rmpv::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -24,6 +25,10 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(DEADLINE, what).await.expect("did not happen in time")
 }
+
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+pub type AnyStream = Box<dyn Duplex>;
 
 pub struct FakeMaster {
     listener: TcpListener,
@@ -50,7 +55,7 @@ impl FakeMaster {
 
     /// The next worker, which must log in as `w` with `sekret`.
     pub async fn accept(&self) -> Connection {
-        let stream = self.accept_tcp().await;
+        let stream: AnyStream = Box::new(self.accept_tcp().await);
         #[allow(clippy::result_large_err)] // the signature is tungstenite's
         let check = |request: &Request, response: Response| {
             let login = request.headers().get("authorization").expect("a login");
@@ -60,12 +65,7 @@ impl FakeMaster {
             Ok(response)
         };
         let socket = soon(tokio_tungstenite::accept_hdr_async(stream, check)).await;
-        Connection {
-            socket: socket.expect("a handshake"),
-            next_seq: 0,
-            next_command: 0,
-            requests: VecDeque::new(),
-        }
+        Connection::new(socket.expect("a handshake"))
     }
 }
 
@@ -126,7 +126,7 @@ impl Report {
 
 /// One logged-in worker.
 pub struct Connection {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<AnyStream>,
     next_seq: u64,
     next_command: u64,
     /// Requests that came while something else was waited for.
@@ -134,6 +134,10 @@ pub struct Connection {
 }
 
 impl Connection {
+    pub fn new(socket: WebSocketStream<AnyStream>) -> Connection {
+        Connection { socket, next_seq: 0, next_command: 0, requests: VecDeque::new() }
+    }
+
     pub async fn send_bytes(&mut self, bytes: Vec<u8>) {
         soon(self.socket.send(Frame::Binary(bytes.into()))).await.expect("sent");
     }

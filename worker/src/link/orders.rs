@@ -1,0 +1,94 @@
+//! What each order of the master does.
+
+use std::sync::Arc;
+
+use protocol::command::Command;
+use protocol::msgpack::{STOCK_NEWLINE_RE, WorkerSettings};
+use protocol::order::{Order, Reply};
+
+use super::connection::{Answered, Connection};
+use crate::commands::{self, Stop};
+use crate::info;
+
+const DONE: Answered = Answered::Now(Ok(Reply::Done));
+
+impl Connection<'_> {
+    /// Does what is ordered, or begins it.
+    pub(super) fn order(&mut self, id: u64, order: Order) -> Answered {
+        match order {
+            Order::Print { message } => self.print(&message),
+            Order::Keepalive | Order::StartBuild { .. } => {}
+            Order::Shutdown => tracing::info!("the master asked this worker to shut down"),
+            Order::GetWorkerInfo => return self.info(id),
+            Order::Settings(settings) => self.set(settings),
+            Order::SetBuilderList { .. } => {}
+            Order::StartCommand { command_id, builder, command, .. } => {
+                let started = self.start(command_id, builder, command);
+                return Answered::Now(started.map(|()| Reply::Done));
+            }
+            Order::InterruptCommand { command_id, why, .. } => {
+                tracing::info!("asked to interrupt command {command_id}: {why}");
+                self.running.stop(&command_id, Stop::Interrupt);
+            }
+        }
+        DONE
+    }
+
+    fn print(&mut self, message: &str) {
+        tracing::info!("message from master: {message}");
+        if !std::mem::replace(&mut self.served, true) {
+            self.greet();
+        }
+    }
+
+    fn info(&mut self, id: u64) -> Answered {
+        let config = self.config.clone();
+        let environment = Arc::clone(&self.surroundings.environment);
+        self.replies.spawn_blocking(move || {
+            (id, Ok(Reply::Info(Box::new(info::collect(&config, &environment)))))
+        });
+        Answered::Later
+    }
+
+    fn set(&mut self, settings: WorkerSettings) {
+        if settings.newline_re != STOCK_NEWLINE_RE {
+            tracing::warn!(
+                "the master's newline_re is not the stock one; the stock rules stay in use"
+            );
+        }
+        self.surroundings.settings = settings;
+    }
+
+    fn start(
+        &mut self,
+        command_id: String,
+        builder: Option<String>,
+        command: Command,
+    ) -> Result<(), String> {
+        if self.running.contains(&command_id) {
+            return Err(format!("command_id '{command_id}' is already in use"));
+        }
+        tracing::info!("command {command_id}: {}", name(&command));
+        let (surroundings, link) = (self.surroundings.clone(), self.link.clone());
+        self.running.start(command_id.clone(), builder, |stops| {
+            commands::run(command, command_id, surroundings, link, stops)
+        });
+        Ok(())
+    }
+}
+
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Shell(_) => "shell",
+        Command::MakeDirectory { .. } | Command::MakeDirectories { .. } => "mkdir",
+        Command::RemoveDirectory { .. } => "rmdir",
+        Command::CopyDirectory { .. } => "cpdir",
+        Command::Stat { .. } => "stat",
+        Command::Glob { .. } => "glob",
+        Command::ListDirectory { .. } => "listdir",
+        Command::RemoveFile { .. } => "rmfile",
+        Command::UploadFile { .. } => "uploadFile",
+        Command::UploadDirectory { .. } => "uploadDirectory",
+        Command::DownloadFile { .. } => "downloadFile",
+    }
+}
