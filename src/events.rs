@@ -107,6 +107,10 @@ pub enum Event {
     WorkerDisconnected {
         worker: WorkerId,
     },
+    /// It has been away for its `missing_timeout`.
+    WorkerMissing {
+        worker: WorkerId,
+    },
     /// Paused, unpaused, or asked to shut down.
     WorkerStateChanged {
         worker: WorkerId,

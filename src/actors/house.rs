@@ -123,6 +123,7 @@ impl House {
         let roster = Roster::start(
             supervisor,
             RosterSetup {
+                basedir: PathBuf::from(&setup.basedir),
                 db: db.clone(),
                 announcer: announcer.clone(),
                 master,

@@ -73,6 +73,11 @@ pub(super) struct Interrupt {
     pub why: String,
 }
 
+/// Gives the worker up: it is of no use though its connection stands.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Cut(pub &'static str);
+
 /// What the worker sent, or `None`: go on with what is left of it. Answers, when that is delivered,
 /// whether more is left; an error ends the connection.
 #[derive(Message)]
@@ -281,7 +286,7 @@ impl Actor for Connection {
     }
 }
 
-receives!(Connection: Call, Tell, StartCommand, Interrupt);
+receives!(Connection: Call, Tell, StartCommand, Interrupt, Cut);
 
 impl Child for Connection {
     /// Sends what is queued and says goodbye; the writer's end ends the actor.
@@ -331,6 +336,14 @@ impl Handler<Interrupt> for Connection {
             let order = Order::InterruptCommand { command_id, builder, why };
             self.order(order, Waiter::Nobody, ctx);
         }
+    }
+}
+
+impl Handler<Cut> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, Cut(why): Cut, ctx: &mut Context<Self>) {
+        self.ended(why, ctx);
     }
 }
 

@@ -15,7 +15,7 @@ use protocol::report::Answer;
 use protocol::update::Update;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::connection::{Call, Connection, Interrupt, StartCommand, Tell};
+use super::connection::{Call, Connection, Cut, Interrupt, StartCommand, Tell};
 use crate::actors::mail::Mailbox;
 use crate::config::checked::WorkerProtocol;
 
@@ -195,8 +195,16 @@ impl WorkerLink {
     }
 
     /// Checks that the worker answers, within [`ANSWER`], and tells it that a build of `builder`
-    /// begins.
+    /// begins. One that fails is given up, as in stock: it has to connect again.
     pub async fn begin_build(&self, builder: &str) -> Result<(), LinkError> {
+        let begun = self.try_begin(builder).await;
+        if begun.is_err() {
+            self.wire.mailbox.post(Cut("it was not ready for a build"));
+        }
+        begun
+    }
+
+    async fn try_begin(&self, builder: &str) -> Result<(), LinkError> {
         self.wire.print("ping", ANSWER).await?;
         match self.wire.protocol {
             WorkerProtocol::MessagePack => Ok(()),

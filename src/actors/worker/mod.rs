@@ -15,6 +15,7 @@ mod handshake;
 mod info;
 mod link;
 mod listener;
+mod local;
 mod logins;
 mod ports;
 mod roster;

@@ -1,12 +1,13 @@
 //! Knows the configured workers and which of them are connected.
 //! In:   configure, pause, graceful stop, kill; logins from the listeners.
-//! Out:  the board; WorkerConnected, WorkerDisconnected, WorkerStateChanged.
-//! Owns: listeners and connections as children; states and connections in the workers' tables.
+//! Out:  the board; WorkerConnected, WorkerDisconnected, WorkerMissing, WorkerStateChanged.
+//! Owns: listeners, local workers and connections as children; states and connections in the workers' tables.
 //! Dies: the connections close with it and the workers connect again; configuration, open ports
 //!       and board survive in the handle.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ impl RosterConfig {
 /// What a roster needs to start.
 #[derive(Clone)]
 pub struct RosterSetup {
+    /// The master's base directory, absolute: local workers work below it.
+    pub basedir: PathBuf,
     pub db: Db,
     pub announcer: Announcer,
     pub master: MasterId,

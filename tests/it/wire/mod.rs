@@ -92,6 +92,7 @@ impl World {
         let announcer = Announcer::default();
         let facts = announcer.listen();
         let setup = RosterSetup {
+            basedir: dir.path().to_owned(),
             db: db.clone(),
             announcer,
             master,

@@ -1,6 +1,7 @@
 //! Reaching the configuration: rows, listeners, builder directories.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
@@ -9,7 +10,8 @@ use tokio_rustls::TlsAcceptor;
 use super::super::attach::change_builders;
 use super::super::handshake::Gate;
 use super::super::listener::{Door, Listener};
-use super::super::roster::{Applied, Wanted, added, rebuild};
+use super::super::local::{LocalSetup, LocalWorker};
+use super::super::roster::{Applied, RosterConfig, Wanted, added, rebuild};
 use super::{RosterActor, listener_name, look};
 use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
@@ -54,6 +56,7 @@ impl RosterActor {
             Err(error) => failures.push(format!("the workers cannot be read: {error}")),
         }
         self.open_ports();
+        self.start_local_workers();
         for failure in &failures {
             tracing::error!("{failure}");
         }
@@ -74,6 +77,7 @@ impl RosterActor {
         self.shared.logins.replace(logins.collect());
         let stored = stored.into_iter().map(|worker| (worker.name.clone(), worker)).collect();
         self.board = rebuild(&self.board, &wanted.config, &stored);
+        self.stop_local_workers(&wanted.config, ctx);
         self.wanted = wanted;
         let names: Vec<String> = self.sessions.keys().cloned().collect();
         for name in names {
@@ -141,4 +145,44 @@ impl RosterActor {
             deadline: self.setup.patience.handshake,
         })
     }
+
+    /// Stops the local workers that are not configured any more, or are to work elsewhere.
+    fn stop_local_workers(&mut self, wanted: &RosterConfig, ctx: &mut Context<Self>) {
+        let dirs = |config: &RosterConfig| -> HashMap<String, PathBuf> {
+            let local = config.workers.iter();
+            local.filter_map(|w| Some((w.name.clone(), w.local.clone()?))).collect()
+        };
+        let wanted = dirs(wanted);
+        for (name, dir) in dirs(&self.wanted.config) {
+            if wanted.get(&name) != Some(&dir) {
+                let (children, child) = (self.children.clone(), local_name(&name));
+                let stopping = wrap_future::<_, Self>(async move { children.stop(&child).await });
+                ctx.spawn(stopping.map(|(), roster, _| roster.start_local_workers()));
+            }
+        }
+    }
+
+    fn start_local_workers(&mut self) {
+        let workers = self.wanted.config.workers.iter();
+        let local = workers.filter_map(|worker| Some((worker, worker.local.as_ref()?)));
+        for ((worker, dir), home) in local.zip(self.homes.iter().cycle()) {
+            let child = local_name(&worker.name);
+            if self.children.is_running(&child) {
+                continue;
+            }
+            let setup = LocalSetup {
+                name: worker.name.clone(),
+                dir: self.setup.basedir.join("workers").join(dir),
+                roster: self.mailbox.clone(),
+                home: home.clone(),
+            };
+            let mailbox = Mailbox::new(child.clone());
+            let spec = ChildSpec { home: home.clone(), ..ChildSpec::permanent(child) };
+            self.children.start(spec, &mailbox, move || LocalWorker::new(setup.clone()));
+        }
+    }
+}
+
+fn local_name(worker: &str) -> String {
+    format!("local worker {worker}")
 }

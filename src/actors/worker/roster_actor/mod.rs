@@ -1,5 +1,6 @@
 //! The actor behind [`Roster`](super::Roster): see that file for its head card.
 
+mod absences;
 mod configuration;
 mod sessions;
 mod states;
@@ -28,6 +29,7 @@ use crate::db::{Conn, DbError, builds, workers};
 use crate::model::{MasterId, Worker, WorkerId};
 use crate::receives;
 
+use absences::Absences;
 use states::WantsToLeave;
 pub(super) use states::{Change, SetState};
 
@@ -80,6 +82,7 @@ pub(super) struct RosterActor {
     /// Names whose duplicate is being decided.
     deciding: HashSet<String>,
     next_serial: u64,
+    absences: Absences,
 }
 
 /// A connection from its login on.
@@ -114,6 +117,7 @@ impl RosterActor {
             sessions: HashMap::new(),
             deciding: HashSet::new(),
             next_serial: 0,
+            absences: Absences::default(),
         }
     }
 
@@ -126,6 +130,7 @@ impl RosterActor {
         if self.behind {
             self.reconcile(ctx);
         }
+        self.look_for_missing();
         let leaving = |entry: &&super::BoardEntry| entry.graceful && entry.link.is_some();
         let leaving: HashSet<WorkerId> =
             self.board.workers.values().filter(leaving).map(|entry| entry.id).collect();

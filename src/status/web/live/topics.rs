@@ -48,6 +48,7 @@ pub fn facts(event: &Event) -> Vec<Fact> {
         Event::LogFinished { log, .. } => one("logs", log.0, "finished"),
         Event::WorkerConnected { worker } => one("workers", worker.0, "connected"),
         Event::WorkerDisconnected { worker } => one("workers", worker.0, "disconnected"),
+        Event::WorkerMissing { worker } => one("workers", worker.0, "missing"),
         Event::WorkerStateChanged { worker } => one("workers", worker.0, "state_updated"),
         Event::BuilderUpdated { builder } => one("builders", builder.0, "update"),
         Event::SchedulerUpdated { scheduler } => one("schedulers", scheduler.0, "updated"),
