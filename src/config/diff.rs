@@ -66,7 +66,9 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
         change_sources: delta(&old.change_sources, &new.change_sources, |s| s.name.clone()),
         schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| scheduler.name.clone()),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
-        listeners: delta(&old.protocols, &new.protocols, |worker| address(&worker.listen)),
+        listeners: delta(&old.protocols, &new.protocols, |port| {
+            format!("{} {}", port.protocol.key(), address(&port.listen))
+        }),
         www: delta(old.www.as_slice(), new.www.as_slice(), |www| address(&www.listen)),
         settings_changed: settings_differ(old, new),
         database_changed: old.db_url != new.db_url,
@@ -166,7 +168,7 @@ mod tests {
         let diff = after(&[("port = 9990", "port = 9991"), ("port = 8010", "port = 8011")]);
         assert_eq!(
             (diff.listeners.stop, diff.listeners.start[0].listen.port),
-            (vec!["*:9990".into()], 9991)
+            (vec!["msgpack_experimental_v7 *:9990".into()], 9991)
         );
         assert_eq!((diff.www.stop, diff.www.start.len()), (vec!["*:8010".into()], 1));
         let diff = after(&[("port = 8010", "port = 8010\nallowed_origins = [\"*\"]")]);

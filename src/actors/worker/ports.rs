@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 
-use crate::config::checked::WorkerListen;
+use crate::config::checked::{WorkerListen, WorkerProtocol};
 
 /// The open ports. Clones share them.
 #[derive(Clone, Default)]
@@ -15,8 +15,11 @@ type Sockets = IndexMap<WorkerListen, Arc<std::net::TcpListener>>;
 
 impl Ports {
     /// The addresses as the system chose them, in the order of opening.
-    pub(super) fn bound(&self) -> Vec<SocketAddr> {
-        self.lock().values().filter_map(|socket| socket.local_addr().ok()).collect()
+    pub(super) fn bound(&self) -> Vec<(WorkerProtocol, SocketAddr)> {
+        let ports = self.lock();
+        let bound =
+            ports.iter().map(|(port, socket)| Some((port.protocol, socket.local_addr().ok()?)));
+        bound.flatten().collect()
     }
 
     /// Closes what is not wanted any more and answers it.

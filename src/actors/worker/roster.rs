@@ -22,7 +22,7 @@ use super::{Patience, roster_actor};
 use crate::actors::announcer::Announcer;
 use crate::actors::mail::{ASK, AskError, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
-use crate::config::checked::{WorkerConfig, WorkerListen};
+use crate::config::checked::{WorkerConfig, WorkerListen, WorkerProtocol};
 use crate::db::{Db, DbError};
 use crate::model::{MasterId, WorkerId};
 
@@ -175,7 +175,7 @@ impl Roster {
     ///
     /// # Errors
     /// When a port cannot be opened or the database refuses; the roster keeps trying.
-    pub async fn ready(&self) -> Result<Vec<SocketAddr>, RosterError> {
+    pub async fn ready(&self) -> Result<Vec<(WorkerProtocol, SocketAddr)>, RosterError> {
         let number = self.shared.wanted().number;
         let mut applied = self.shared.applied.subscribe();
         let reached = applied.wait_for(|applied| applied.number >= number);
@@ -190,7 +190,7 @@ impl Roster {
     }
 
     /// The open ports; tells what the system chose for port 0.
-    pub fn bound(&self) -> Vec<SocketAddr> {
+    pub fn bound(&self) -> Vec<(WorkerProtocol, SocketAddr)> {
         self.shared.ports.bound()
     }
 

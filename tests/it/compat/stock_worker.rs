@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use buildbot::actors::scheduler::ForceRequest;
+use buildbot::config::checked::WorkerProtocol;
 use buildbot::model::Results;
 
 use super::stock;
@@ -26,7 +27,7 @@ fn create(program: &Path, place: &Place, port: u16) {
 }
 
 async fn start(program: &Path, place: &Place, master: &TestMaster) -> Process {
-    create(program, place, master.handles.roster.bound()[0].port());
+    create(program, place, master.port(WorkerProtocol::MessagePack));
     let child = tokio::process::Command::new(program)
         .args(["start", "--nodaemon"])
         .arg(place.path("workers").join("w1"))

@@ -200,7 +200,7 @@ fn a_port_in_use_is_named_with_its_key() {
         setup.config.protocols[0].listen.port = port;
         let started = Master::start(setup, OrderDesk::default()).await;
         let error = started.err().expect("no second owner of a port").to_string();
-        assert!(error.contains(&port.to_string()) && error.contains("msgpack"), "{error}");
+        assert!(error.contains(&port.to_string()) && error.contains("protocols.pb"), "{error}");
     });
 }
 

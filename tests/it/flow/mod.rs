@@ -4,6 +4,7 @@ mod commit;
 mod control;
 mod deaths;
 mod interruptions;
+mod local_worker;
 mod queue;
 mod reconfigure;
 mod schedule;

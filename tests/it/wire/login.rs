@@ -120,5 +120,5 @@ async fn a_port_in_use_is_named_with_its_key() {
         }
     };
     soon("opening the port", opened).await;
-    assert_eq!(world.roster.bound()[0].port(), port);
+    assert_eq!(world.roster.bound()[0].1.port(), port);
 }

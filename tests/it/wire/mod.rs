@@ -101,7 +101,7 @@ impl World {
         };
         let roster = Roster::start(&supervisor, setup);
         roster.configure(config);
-        let address = roster.ready().await.unwrap()[0];
+        let address = roster.ready().await.unwrap()[0].1;
         World { roster, address, db, facts, supervisor, master, _dir: dir }
     }
 

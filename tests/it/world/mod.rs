@@ -15,6 +15,7 @@ use buildbot::actors::control::Order;
 use buildbot::actors::handles::Handles;
 use buildbot::actors::master::{Master, OrderDesk, Setup};
 use buildbot::actors::tree::ChildStatus;
+use buildbot::config::checked::WorkerProtocol;
 use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
@@ -107,7 +108,7 @@ impl Place {
 
     /// A worker that has yet to connect.
     pub fn start_worker(&self, master: &TestMaster, name: &str, password: &str) -> TestWorker {
-        let port = master.handles.roster.bound()[0].port();
+        let port = master.port(WorkerProtocol::MessagePack);
         let dir = self.path(&format!("worker-{name}"));
         let config = buildbot_worker::Config::new(dir, "127.0.0.1", port, name, password);
         let (stop, mut stopping) = watch::channel(false);
@@ -124,7 +125,8 @@ impl Place {
 /// Where ports are not the point of a test, the system chooses them.
 fn write_config(basedir: &Path, config: &str) -> PathBuf {
     let file = basedir.join("master.toml");
-    let ports = "[protocols]\nmsgpack_experimental_v7 = { port = \"tcp:0:interface=127.0.0.1\" }\n";
+    let port = "{ port = \"tcp:0:interface=127.0.0.1\" }";
+    let ports = format!("[protocols]\npb = {port}\nmsgpack_experimental_v7 = {port}\n");
     std::fs::write(&file, format!("{config}\n{ports}")).expect("a written configuration");
     file
 }
@@ -202,6 +204,13 @@ impl TestMaster {
                 return;
             }
         }
+    }
+
+    /// The port where workers speak `protocol`.
+    pub fn port(&self, protocol: WorkerProtocol) -> u16 {
+        let bound = self.handles.roster.bound();
+        let port = bound.iter().find(|(of, _)| *of == protocol);
+        port.expect("a port for workers").1.port()
     }
 
     pub async fn worker_is_online(&self, name: &str) {
