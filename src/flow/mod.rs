@@ -9,6 +9,7 @@ pub mod change_filter;
 pub mod stable_timer;
 pub mod sources;
 pub mod force;
+pub mod old_worker;
 pub mod collapse;
 pub mod assign;
 pub mod build_properties;

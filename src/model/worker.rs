@@ -34,6 +34,8 @@ pub struct WorkerInfo {
     pub access_uri: Option<String>,
     pub numcpus: Option<i64>,
     pub delete_leftover_dirs: bool,
+    /// What an old worker cannot do, for people, one line each.
+    pub lacks: Vec<String>,
     /// All other keys as sent, such as `os_id`.
     pub others: IndexMap<String, Value>,
 }

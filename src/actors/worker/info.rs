@@ -3,6 +3,7 @@
 use protocol::info as wire;
 use serde_json::Value as Json;
 
+use crate::flow::old_worker::lacks;
 use crate::model::WorkerInfo;
 
 /// Everything but the commands' versions; values without a JSON form are left out.
@@ -17,6 +18,7 @@ pub(super) fn to_model(info: &wire::WorkerInfo) -> WorkerInfo {
         access_uri: info.access_uri.clone(),
         numcpus: info.numcpus,
         delete_leftover_dirs: info.delete_leftover_dirs,
+        lacks: lacks(&info.commands),
         others: info.others.iter().map(|(name, value)| (name.clone(), to_json(value))).collect(),
     }
 }

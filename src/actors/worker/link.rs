@@ -236,6 +236,11 @@ impl WorkerLink {
         }
     }
 
+    /// What is spoken on the connection.
+    pub fn protocol(&self) -> WorkerProtocol {
+        self.wire.protocol()
+    }
+
     /// What the worker told about itself when it attached.
     pub fn info(&self) -> &Arc<WorkerInfo> {
         &self.info

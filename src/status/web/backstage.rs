@@ -105,7 +105,11 @@ pub struct Connection {
     pub connected: bool,
     /// Address of the other end.
     pub peer: Option<String>,
+    /// What is spoken: `pb`, `msgpack_experimental_v7`.
+    pub protocol: Option<&'static str>,
     pub last_seen: Option<Timestamp>,
+    /// What an old worker cannot do, one line each.
+    pub lacks: Vec<String>,
 }
 
 /// A scheduler as people see it.

@@ -103,9 +103,15 @@ impl Backstage for Stage {
     fn connections(&self) -> HashMap<WorkerId, Connection> {
         let board = self.0.roster.board();
         let connection = board.workers.values().map(|entry| {
-            let connected = entry.link.as_ref().is_some_and(|link| !link.is_lost());
-            let (peer, last_seen) = (entry.peer.clone(), entry.last_seen);
-            (entry.id, Connection { connected, peer, last_seen })
+            let link = entry.link.as_ref().filter(|link| !link.is_lost());
+            let connection = Connection {
+                connected: link.is_some(),
+                peer: entry.peer.clone(),
+                protocol: link.map(|link| link.protocol().key()),
+                last_seen: entry.last_seen,
+                lacks: entry.info.as_ref().map(|info| info.lacks.clone()).unwrap_or_default(),
+            };
+            (entry.id, connection)
         });
         connection.collect()
     }

@@ -1,8 +1,11 @@
 //! The master's side of worker connections, against scripted workers on loopback.
 
 mod attach;
+mod broker;
+mod broker_peer;
 mod commands;
 mod login;
+mod misbehaviour;
 mod peer;
 
 use std::net::SocketAddr;

@@ -149,15 +149,22 @@ impl RosterActor {
         };
         session.info = Some(info.clone());
         let (worker, peer) = (session.worker, session.peer.clone());
-        let link = WorkerLink::new(session.wire.clone(), info.clone());
+        let (link, protocol) =
+            (WorkerLink::new(session.wire.clone(), info.clone()), session.wire.protocol());
+        let told = Arc::new(to_model(&info));
+        if !told.lacks.is_empty() {
+            let lacks = told.lacks.join("; ");
+            tracing::warn!(worker = name, version = info.version, "an old worker: it {lacks}");
+        }
         if let Some(entry) = self.board.workers.get_mut(name) {
             entry.link = Some(link);
-            entry.info = Some(Arc::new(to_model(&info)));
+            entry.info = Some(told);
             entry.graceful = false;
             entry.last_seen = Some(now());
             entry.peer = Some(peer);
         }
-        tracing::info!(worker = name, version = info.version, "worker attached");
+        let protocol = protocol.key();
+        tracing::info!(worker = name, version = info.version, protocol, "worker attached");
         self.publish();
         self.setup.announcer.announce(Event::WorkerConnected { worker });
         // The configuration may have changed while it was attaching.

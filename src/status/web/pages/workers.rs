@@ -28,6 +28,8 @@ struct View {
     paused: bool,
     connected: bool,
     peer: Option<String>,
+    protocol: Option<&'static str>,
+    lacks: Vec<String>,
     last_seen: Option<i64>,
     info: Value,
     builds: Vec<BuildLine>,
@@ -50,7 +52,7 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
     let elsewhere = entity["connected_to"].as_array().is_some_and(|masters| !masters.is_empty());
     let connected = here.connected || elsewhere;
     let (state, state_class, symbol) = words(row, connected, builds.is_empty());
-    let Connection { peer, last_seen, .. } = here;
+    let Connection { peer, protocol, last_seen, lacks, .. } = here;
     View {
         workerid: row.workerid,
         name: row.name.clone(),
@@ -60,6 +62,8 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
         paused: row.paused,
         connected,
         peer,
+        protocol,
+        lacks,
         last_seen,
         info: plain_info(&entity["workerinfo"]),
         builds,
