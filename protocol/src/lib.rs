@@ -30,3 +30,4 @@ pub mod msgpack;
 pub mod banana;
 pub mod jelly;
 pub mod broker;
+pub mod pb;

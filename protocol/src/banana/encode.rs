@@ -51,11 +51,11 @@ impl Encoder {
     }
 
     pub fn int(&mut self, number: i64) {
-        let kind = match number {
-            0..=0x7fff_ffff => INT,
-            0.. => LONG_INT,
-            -0x8000_0000.. => NEG,
-            _ => LONG_NEG,
+        let kind = match (number < 0, i32::try_from(number).is_ok()) {
+            (false, true) => INT,
+            (false, false) => LONG_INT,
+            (true, true) => NEG,
+            (true, false) => LONG_NEG,
         };
         self.number(number.unsigned_abs(), kind);
     }

@@ -48,9 +48,10 @@ impl Failure {
 
     /// For people: [`Failure::summary`], and the traceback if the peer told it.
     pub fn explain(&self) -> String {
-        match self.traceback.is_empty() || self.traceback == UNAVAILABLE {
-            true => self.summary(),
-            false => format!("{}\n{}", self.summary(), self.traceback.trim_end()),
+        let (summary, traceback) = (self.summary(), self.traceback.trim_end());
+        match traceback.is_empty() || traceback == UNAVAILABLE.trim_end() || traceback == summary {
+            true => summary,
+            false => format!("{summary}\n{traceback}"),
         }
     }
 
