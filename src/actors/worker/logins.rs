@@ -45,28 +45,20 @@ struct Failures {
 }
 
 impl Throttle {
-    /// How long the next login from this address has to wait. Also holds up a good worker beside a
-    /// bad one, which a few seconds do not harm.
-    pub(super) fn pause(&self, address: IpAddr, now: Instant) -> Duration {
-        match self.lock().get(&address) {
-            Some(failures) if now < failures.last + MEMORY => pause_after(failures.count),
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// A wrong password or name.
-    pub(super) fn failed(&self, address: IpAddr, now: Instant) {
+    /// A wrong password or name; answers how long the refusal is to be held back.
+    pub(super) fn failed(&self, address: IpAddr, now: Instant) -> Duration {
         let mut known = self.lock();
         if known.len() >= ADDRESSES {
             known.retain(|_, failures| now < failures.last + MEMORY);
         }
         if known.len() >= ADDRESSES && !known.contains_key(&address) {
-            return; // so many attackers at once are no matter of passwords any more
+            return PAUSES.1;
         }
         let failures = known.entry(address).or_insert(Failures { count: 0, last: now });
         let forgotten = now >= failures.last + MEMORY;
         let count = if forgotten { 1 } else { failures.count.saturating_add(1) };
         *failures = Failures { count, last: now };
+        pause_after(count)
     }
 
     /// A good login.
@@ -81,8 +73,8 @@ impl Throttle {
 
 fn pause_after(failures: u32) -> Duration {
     match failures.checked_sub(FREE) {
-        None => Duration::ZERO,
-        Some(more) => (PAUSES.0 * 2_u32.saturating_pow(more.min(10))).min(PAUSES.1),
+        None | Some(0) => Duration::ZERO,
+        Some(more) => (PAUSES.0 * 2_u32.saturating_pow((more - 1).min(10))).min(PAUSES.1),
     }
 }
 
@@ -107,18 +99,13 @@ mod tests {
     fn pauses_grow_and_are_forgotten() {
         let (throttle, mut now) = (Throttle::default(), Instant::now());
         let (bad, good): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            pauses.push(throttle.pause(bad, now).as_millis());
-            throttle.failed(bad, now);
-        }
+        let pauses: Vec<u128> = (0..9).map(|_| throttle.failed(bad, now).as_millis()).collect();
         assert_eq!(pauses, [0, 0, 0, 250, 500, 1000, 2000, 4000, 5000]);
-        assert_eq!(throttle.pause(good, now), Duration::ZERO);
+        assert_eq!(throttle.failed(good, now), Duration::ZERO);
         now += MEMORY;
-        assert_eq!(throttle.pause(bad, now), Duration::ZERO);
-        throttle.failed(bad, now);
-        assert_eq!(throttle.pause(bad, now), Duration::ZERO, "counted from the beginning");
+        assert_eq!(throttle.failed(bad, now), Duration::ZERO, "counted from the beginning");
         throttle.succeeded(bad);
+        throttle.succeeded(good);
         assert!(throttle.lock().is_empty());
     }
 }

@@ -4,9 +4,10 @@
 //! peer before it has logged in.
 
 mod broker;
+mod hesitant;
 mod web_socket;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use protocol::session::MasterSession;
@@ -65,27 +66,44 @@ pub(super) async fn log_in(
     peer: SocketAddr,
     gate: &Gate,
 ) -> Result<Caller, HandshakeError> {
-    tokio::time::sleep(gate.throttle.pause(peer.ip(), Instant::now())).await;
-    let caller = match timeout(gate.deadline, enter(stream, gate)).await {
+    let desk = Desk { logins: &gate.logins, throttle: &gate.throttle, address: peer.ip() };
+    match timeout(gate.deadline, enter(stream, gate, &desk)).await {
         Ok(caller) => caller,
         Err(_) => Err(HandshakeError::Late(gate.deadline)),
-    };
-    match &caller {
-        Ok(_) => gate.throttle.succeeded(peer.ip()),
-        Err(HandshakeError::Refused(_)) => gate.throttle.failed(peer.ip(), Instant::now()),
-        Err(_) => {}
     }
-    caller
 }
 
-async fn enter(stream: std::net::TcpStream, gate: &Gate) -> Result<Caller, HandshakeError> {
+/// Where one peer shows its name and password.
+struct Desk<'a> {
+    logins: &'a Logins,
+    throttle: &'a Throttle,
+    address: IpAddr,
+}
+
+impl Desk<'_> {
+    /// Is the password of `name` the one that `matches` accepts? A refusal is to be held back for
+    /// the time that is the error.
+    fn check(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Result<(), Duration> {
+        if self.logins.accept(name, matches) {
+            self.throttle.succeeded(self.address);
+            return Ok(());
+        }
+        Err(self.throttle.failed(self.address, Instant::now()))
+    }
+}
+
+async fn enter(
+    stream: std::net::TcpStream,
+    gate: &Gate,
+    desk: &Desk<'_>,
+) -> Result<Caller, HandshakeError> {
     let stream = TcpStream::from_std(stream)?;
     let pipe: Pipe = match &gate.tls {
         None => Box::new(stream),
         Some(acceptor) => Box::new(acceptor.accept(stream).await.map_err(HandshakeError::Tls)?),
     };
     match gate.protocol {
-        WorkerProtocol::MessagePack => web_socket::enter(pipe, &gate.logins).await,
-        WorkerProtocol::PerspectiveBroker => broker::enter(pipe, &gate.logins).await,
+        WorkerProtocol::MessagePack => web_socket::enter(pipe, desk).await,
+        WorkerProtocol::PerspectiveBroker => broker::enter(pipe, desk).await,
     }
 }

@@ -1,5 +1,7 @@
 //! A MessagePack worker's login: the WebSocket handshake with its name and password.
 
+use std::time::Duration;
+
 use protocol::basic_auth;
 use protocol::msgpack::{Limits, MsgpackMaster};
 use subtle::ConstantTimeEq;
@@ -8,8 +10,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::{Caller, HandshakeError};
-use crate::actors::worker::logins::Logins;
+use super::hesitant::Hesitant;
+use super::{Caller, Desk, HandshakeError};
 use crate::actors::worker::transport::{Pipe, Socket};
 
 /// The largest message a worker may send, in bytes. Stock workers send about 64 KiB of output, and
@@ -17,7 +19,8 @@ use crate::actors::worker::transport::{Pipe, Socket};
 const MESSAGE_SIZE: usize = 16 << 20;
 
 /// Reads the request and answers it.
-pub(super) async fn enter(pipe: Pipe, logins: &Logins) -> Result<Caller, HandshakeError> {
+pub(super) async fn enter(pipe: Pipe, desk: &Desk<'_>) -> Result<Caller, HandshakeError> {
+    let (pipe, brake) = Hesitant::new(pipe);
     let config = WebSocketConfig::default()
         .read_buffer_size(4 << 10)
         .write_buffer_size(0)
@@ -25,17 +28,18 @@ pub(super) async fn enter(pipe: Pipe, logins: &Logins) -> Result<Caller, Handsha
         .max_frame_size(Some(MESSAGE_SIZE));
     let mut outcome = Err(HandshakeError::Header("no request".to_owned()));
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
-    let check = |request: &Request, response: Response| match check(request, logins) {
+    let check = |request: &Request, response: Response| match check(request, desk) {
         Ok(name) => {
             outcome = Ok(name);
             Ok(response)
         }
-        Err((status, error)) => {
+        Err(Refusal { status, error, pause }) => {
             outcome = Err(error);
-            Err(refusal(status))
+            brake.hold(pause);
+            Err(answer(status))
         }
     };
-    match accept_hdr_async_with_config(pipe, check, Some(config)).await {
+    match accept_hdr_async_with_config(Box::new(pipe) as Pipe, check, Some(config)).await {
         Ok(socket) => {
             let limits = Limits { size: MESSAGE_SIZE, ..Limits::default() };
             Ok(Caller {
@@ -51,25 +55,37 @@ pub(super) async fn enter(pipe: Pipe, logins: &Logins) -> Result<Caller, Handsha
     }
 }
 
+/// Why a request is refused, with which status, and for how long the answer is held back.
+struct Refusal {
+    status: StatusCode,
+    error: HandshakeError,
+    pause: Duration,
+}
+
+fn malformed(text: String) -> Refusal {
+    let error = HandshakeError::Header(text);
+    Refusal { status: StatusCode::BAD_REQUEST, error, pause: Duration::ZERO }
+}
+
 /// The name of a worker whose password is right.
-fn check(request: &Request, logins: &Logins) -> Result<String, (StatusCode, HandshakeError)> {
-    let malformed = |text: String| (StatusCode::BAD_REQUEST, HandshakeError::Header(text));
+fn check(request: &Request, desk: &Desk<'_>) -> Result<String, Refusal> {
+    let unauthorized = |error, pause| Refusal { status: StatusCode::UNAUTHORIZED, error, pause };
     let Some(header) = request.headers().get("Authorization") else {
         let error = HandshakeError::Header("no Authorization header".to_owned());
-        return Err((StatusCode::UNAUTHORIZED, error));
+        return Err(unauthorized(error, Duration::ZERO));
     };
     let header = header.to_str().map_err(|error| malformed(error.to_string()))?;
     let (name, password) =
         basic_auth::parse(header).map_err(|error| malformed(error.to_string()))?;
     let matches = |expected: &str| expected.as_bytes().ct_eq(password.as_bytes()).into();
-    match logins.accept(&name, matches) {
-        true => Ok(name),
-        false => Err((StatusCode::UNAUTHORIZED, HandshakeError::Refused(name))),
+    match desk.check(&name, matches) {
+        Ok(()) => Ok(name),
+        Err(pause) => Err(unauthorized(HandshakeError::Refused(name), pause)),
     }
 }
 
 /// Only a status line, as stock answers.
-fn refusal(status: StatusCode) -> ErrorResponse {
+fn answer(status: StatusCode) -> ErrorResponse {
     let mut response = ErrorResponse::new(None);
     *response.status_mut() = status;
     response
