@@ -1,4 +1,4 @@
-//! An unmodified `buildbot-worker` 4.3 works for our master over MessagePack.
+//! An unmodified `buildbot-worker` 4.3 works for our master, over both protocols.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,10 +14,10 @@ use crate::world::{Place, Repository, TestMaster, run};
 /// The worker's process; ended when the test ends.
 struct Process(tokio::process::Child);
 
-fn create(program: &Path, place: &Place, port: u16) {
+fn create(program: &Path, place: &Place, protocol: WorkerProtocol, port: u16) {
     let dir = place.path("workers").join("w1");
     let output = Command::new(program)
-        .args(["create-worker", "--protocol=msgpack_experimental_v7"])
+        .args(["create-worker", &format!("--protocol={}", protocol.key())])
         .arg(&dir)
         .args([&format!("127.0.0.1:{port}"), "w1", "pass"])
         .output()
@@ -26,8 +26,13 @@ fn create(program: &Path, place: &Place, port: u16) {
     assert!(output.status.success(), "create-worker: {errors}");
 }
 
-async fn start(program: &Path, place: &Place, master: &TestMaster) -> Process {
-    create(program, place, master.port(WorkerProtocol::MessagePack));
+async fn start(
+    program: &Path,
+    place: &Place,
+    master: &TestMaster,
+    protocol: WorkerProtocol,
+) -> Process {
+    create(program, place, protocol, master.port(protocol));
     let child = tokio::process::Command::new(program)
         .args(["start", "--nodaemon"])
         .arg(place.path("workers").join("w1"))
@@ -51,14 +56,23 @@ fn steps(repository: &Repository) -> String {
 }
 
 #[test]
-fn a_stock_worker_checks_out_and_runs_commands() {
+fn over_perspective_broker_it_checks_out_and_runs_commands() {
+    checks_out_and_runs_commands(WorkerProtocol::PerspectiveBroker);
+}
+
+#[test]
+fn over_message_pack_it_checks_out_and_runs_commands() {
+    checks_out_and_runs_commands(WorkerProtocol::MessagePack);
+}
+
+fn checks_out_and_runs_commands(protocol: WorkerProtocol) {
     let Some(program) = stock("buildbot-worker") else { return };
     run(async {
         let place = Place::new();
         let repository = Repository::new(place.path("repository"));
         repository.commit("a", "a", "a");
         let mut master = place.master(&config(&repository, &steps(&repository))).await;
-        let mut worker = start(&program, &place, &master).await;
+        let mut worker = start(&program, &place, &master, protocol).await;
         let request = ForceRequest::default();
         master.handles.control.force("force", request).await.expect("a forced build");
         let (build, results) = master.build_finished().await;
@@ -77,14 +91,23 @@ fn a_stock_worker_checks_out_and_runs_commands() {
 }
 
 #[test]
-fn a_stock_worker_is_interrupted() {
+fn over_perspective_broker_it_is_interrupted() {
+    is_interrupted(WorkerProtocol::PerspectiveBroker);
+}
+
+#[test]
+fn over_message_pack_it_is_interrupted() {
+    is_interrupted(WorkerProtocol::MessagePack);
+}
+
+fn is_interrupted(protocol: WorkerProtocol) {
     let Some(program) = stock("buildbot-worker") else { return };
     run(async {
         let place = Place::new();
         let repository = Repository::new(place.path("repository"));
         let text = config(&repository, &shell("echo begun; sleep 600"));
         let mut master = place.master(&text).await;
-        let worker = start(&program, &place, &master).await;
+        let worker = start(&program, &place, &master, protocol).await;
         let request = ForceRequest::default();
         master.handles.control.force("force", request).await.expect("a forced build");
         let build = master.build_started().await;
