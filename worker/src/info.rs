@@ -1,4 +1,7 @@
 //! What the worker tells about itself: `get_worker_info`.
+//!
+//! The files in `info/` are people's. As long as nobody has described the machine in `info/host`, the
+//! master is told what the machine itself says; the file stays as it is.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +15,11 @@ use crate::config::Config;
 
 /// This worker's own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What `create-worker` writes into `info/admin`.
+pub const SAMPLE_ADMIN: &str = "Your Name Here <admin@youraddress.invalid>\n";
+/// What `create-worker` writes into `info/host`.
+pub const SAMPLE_HOST: &str = "Please put a description of this build host here\n";
 
 /// Collects the information anew: files in `info/` may be edited while the worker runs. Blocks.
 pub fn collect(config: &Config, environment: &Environment) -> WorkerInfo {
@@ -36,8 +44,39 @@ pub fn collect(config: &Config, environment: &Environment) -> WorkerInfo {
         }
     }
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is_written = |text: &String| !text.trim().is_empty() && text.trim() != SAMPLE_HOST.trim();
+    if !info.host.as_ref().is_some_and(is_written) {
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        info.host = Some(describe(&hostname(), &release, numcpus(config), &memory));
+    }
     info.others.extend(os_release(&release).map(|(name, value)| (name, Value::from(value))));
     info
+}
+
+fn hostname() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// `name, Debian GNU/Linux 12, x86_64, 8 CPUs, 16 GiB`; what is not known is left out.
+fn describe(hostname: &str, release: &str, numcpus: i64, meminfo: &str) -> String {
+    let release: Vec<(String, String)> = os_release(release).collect();
+    let field = |name: &str| release.iter().find(|(key, _)| key == name).map(|(_, v)| v.as_str());
+    let system =
+        [field("os_name").unwrap_or(std::env::consts::OS), field("os_version_id").unwrap_or("")];
+    let cpus = format!("{numcpus} CPU{}", if numcpus == 1 { "" } else { "s" });
+    let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = kib.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    // The kernel keeps a part for itself: a machine of 16 GiB reports 15.6.
+    let memory = kib.map(|kib| format!("{:.0} GiB", (kib / 1_048_576.0).ceil()));
+    let parts = [
+        hostname.to_owned(),
+        system.join(" ").trim().to_owned(),
+        std::env::consts::ARCH.to_owned(),
+        cpus,
+        memory.unwrap_or_default(),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 fn numcpus(config: &Config) -> i64 {
@@ -78,6 +117,37 @@ mod tests {
         let expected = [("os_name", "Debian GNU/Linux"), ("os_id", "debian")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(os_release(text).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_machine_describes_itself() {
+        let release = "NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n";
+        let memory = "MemFree: 1 kB\nMemTotal:       16331536 kB\n";
+        let arch = std::env::consts::ARCH;
+        assert_eq!(
+            describe("build1", release, 8, memory),
+            format!("build1, Debian GNU/Linux 12, {arch}, 8 CPUs, 16 GiB")
+        );
+        let os = std::env::consts::OS;
+        assert_eq!(describe("b", "", 1, ""), format!("b, {os}, {arch}, 1 CPU"));
+    }
+
+    #[test]
+    fn the_description_stands_in_for_the_sample_only() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let config = Config::new(dir.path().to_owned(), "h", 1, "w", "p");
+        let host = || collect(&config, &Environment::new()).host.expect("a description");
+        let own = host();
+        assert!(own.contains(std::env::consts::ARCH), "{own}");
+        fs::create_dir(dir.path().join("info")).expect("info");
+        let file = dir.path().join("info/host");
+        for (written, told) in
+            [(SAMPLE_HOST, own.as_str()), ("", own.as_str()), ("mine\n", "mine\n")]
+        {
+            fs::write(&file, written).expect("written");
+            assert_eq!(host(), told);
+            assert_eq!(fs::read_to_string(&file).expect("text"), written, "never overwritten");
+        }
     }
 
     #[test]

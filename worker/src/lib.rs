@@ -1,11 +1,12 @@
 //! Runs the commands of a Buildbot master.
 //!
 //! As a program (`buildbot-worker`) and as a library: [`run`] works in any tokio runtime, so a master
-//! can have a worker in its own process. Speaks `msgpack_experimental_v7`, as Buildbot 4.3 does.
+//! can have a worker in its own process. Speaks Perspective Broker and `msgpack_experimental_v7`.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`config`], [`tac`] | settings, read from a stock `buildbot.tac` |
+//! | [`endpoint`] | where to connect, in Twisted's words |
 //! | [`link`] | the connection: login, reconnect, requests both ways |
 //! | [`commands`] | shell and file commands, output |
 //! | [`info`] | what the worker tells about itself |
@@ -18,9 +19,10 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod endpoint;
 pub mod info;
 pub mod link;
 pub mod tac;
 
-pub use config::Config;
-pub use link::{RunError, StreamEnd, run, serve_stream};
+pub use config::{Config, Protocol};
+pub use link::{RunError, StreamEnd, run, run_until, serve_stream};

@@ -110,7 +110,8 @@ impl Place {
     pub fn start_worker(&self, master: &TestMaster, name: &str, password: &str) -> TestWorker {
         let port = master.port(WorkerProtocol::MessagePack);
         let dir = self.path(&format!("worker-{name}"));
-        let config = buildbot_worker::Config::new(dir, "127.0.0.1", port, name, password);
+        let mut config = buildbot_worker::Config::new(dir, "127.0.0.1", port, name, password);
+        config.protocol = buildbot_worker::Protocol::Msgpack;
         let (stop, mut stopping) = watch::channel(false);
         let task = tokio::task::spawn_local(async move {
             let stopped = async move {

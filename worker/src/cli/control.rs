@@ -1,4 +1,4 @@
-//! `start`, `stop`, `restart`, and the process they are about.
+//! `start`, `stop`, `restart`, `upgrade-worker`, and the process they are about.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::StartOptions;
-use crate::config::{Config, ProcessSettings};
+use crate::config::{AllowShutdown, Config, ProcessSettings};
 use crate::daemon::{self, LOG_FILE, PidFile, RotatingFile, Stopped};
 
 /// How long the background process may take to get ready.
@@ -47,6 +47,16 @@ pub(super) fn stop(basedir: &Path, quiet: bool) -> anyhow::Result<()> {
     };
     if !quiet {
         println!("{said}");
+    }
+    Ok(())
+}
+
+/// Directories of older releases are used as they are, so this only tells whether that works.
+pub(super) fn upgrade(basedir: &Path, quiet: bool) -> anyhow::Result<()> {
+    let dir = std::path::absolute(basedir)?;
+    let (config, _) = load(&dir)?;
+    if !quiet {
+        println!("nothing to upgrade: '{}' serves as it is ({config:?})", dir.display());
     }
     Ok(())
 }
@@ -106,16 +116,26 @@ fn work(config: Config) -> anyhow::Result<()> {
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        // A worker outlives the terminal it was started from.
         let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move { while hangup.recv().await.is_some() {} });
+        let by_signal = config.allow_shutdown == Some(AllowShutdown::Signal);
+        let leave = async move {
+            // Unless it is allowed to end it, SIGHUP means nothing: a worker outlives the terminal it
+            // was started from.
+            while hangup.recv().await.is_some() {
+                if by_signal {
+                    tracing::info!("Received SIGHUP: this worker is to end gracefully");
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => tracing::info!("Received SIGTERM, shutting down."),
                 _ = interrupt.recv() => tracing::info!("Received SIGINT, shutting down."),
             }
         };
-        anyhow::Ok(crate::run(config, shutdown).await?)
+        anyhow::Ok(crate::run_until(config, shutdown, leave).await?)
     });
     match &result {
         Ok(()) => tracing::info!("Server Shut Down."),

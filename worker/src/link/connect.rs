@@ -1,72 +1,55 @@
-//! One attempt to connect and log in, and its failure in plain words.
+//! One attempt to connect, up to where the protocol takes over.
 
-use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use protocol::msgpack::MsgpackWorker;
+use protocol::session::WorkerSession;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header::AUTHORIZATION};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, error::UrlError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::failure::ConnectError;
+use super::stream;
 use super::wire::{self, AnyStream, Reader, Writer};
-use crate::config::{Config, PROTOCOL};
+use crate::config::{Config, Protocol};
 
-/// For the TCP connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// For the answer to the login. A master that loads its configuration lets workers wait.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
+/// For the whole login. A master that loads its configuration lets workers wait.
+pub(super) const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes; a master sends nothing near it.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Why an attempt failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    #[error("host name '{0}' not found")]
-    NameNotFound(String),
-    #[error("connection refused (is the master running, with {PROTOCOL} on this port?)")]
-    Refused,
-    #[error("no answer within {0} s")]
-    Timeout(u64),
-    #[error("the master does not accept this worker name and password")]
-    WrongPassword,
-    #[error("the master answered the login with HTTP status {0}")]
-    Status(u16),
-    #[error(
-        "what answers there is no {PROTOCOL} listener ({0}); is this the port of another protocol?"
-    )]
-    NotMessagePack(String),
-    #[error("cannot connect: {0}")]
-    Io(io::Error),
-    #[error("'{0}' is not a valid host name")]
-    BadHost(String),
+/// A session and the packets it lives on.
+pub(super) type Connected = (Box<dyn WorkerSession>, (Reader, Writer));
+
+/// Connects. Over MessagePack the worker is then logged in, over Perspective Broker the session has
+/// that before it.
+pub(super) async fn connect(config: &Config) -> Result<Connected, ConnectError> {
+    let stream = stream::open(config).await?;
+    match config.protocol {
+        Protocol::Pb => Ok((Box::new(broker(config)), wire::bytes(stream))),
+        Protocol::Msgpack => {
+            let wire = timeout(LOGIN_TIMEOUT, handshake(config, stream)).await;
+            let wire = wire.map_err(|_| ConnectError::Timeout(LOGIN_TIMEOUT.as_secs()))??;
+            Ok((Box::new(MsgpackWorker::new()), wire))
+        }
+    }
 }
 
-/// Connects and logs in.
-pub(super) async fn connect(
-    config: &Config,
-    login: &str,
-) -> Result<(Reader, Writer), ConnectError> {
-    let stream = tcp(config).await?;
-    let _ = stream.set_nodelay(true);
-    let host = match config.host.contains(':') {
-        true => format!("[{}]", config.host),
-        false => config.host.clone(),
-    };
-    let bad_host = |_| ConnectError::BadHost(config.host.clone());
-    let url = format!("ws://{host}:{}/", config.port);
-    let mut request = url.into_client_request().map_err(bad_host)?;
-    let mut login = HeaderValue::from_str(login).map_err(|_| ConnectError::WrongPassword)?;
+async fn handshake(config: &Config, stream: AnyStream) -> Result<(Reader, Writer), ConnectError> {
+    let scheme = if config.master.tls.is_some() { "wss" } else { "ws" };
+    let url = format!("{scheme}://{}{}", config.master.authority(), config.path);
+    let bad_address = |_| ConnectError::BadAddress(url.clone());
+    let mut request = url.as_str().into_client_request().map_err(bad_address)?;
+    let login = protocol::basic_auth::format(&config.name, &config.password);
+    let login = login.map_err(|_| ConnectError::WrongPassword)?;
+    let mut login = HeaderValue::from_str(&login).map_err(|_| ConnectError::WrongPassword)?;
     login.set_sensitive(true);
     request.headers_mut().insert(AUTHORIZATION, login);
-    let stream: AnyStream = Box::new(stream);
-    let handshake = client_async_with_config(request, stream, Some(limits()));
-    match timeout(LOGIN_TIMEOUT, handshake).await {
-        Err(_) => Err(ConnectError::Timeout(LOGIN_TIMEOUT.as_secs())),
-        Ok(Ok((socket, _))) => Ok(wire::frames(socket)),
-        Ok(Err(error)) => Err(plain(error)),
+    match client_async_with_config(request, stream, Some(limits())).await {
+        Ok((socket, _)) => Ok(wire::frames(socket)),
+        Err(error) => Err(ConnectError::of_handshake(error)),
     }
 }
 
@@ -79,35 +62,6 @@ fn limits() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
-async fn tcp(config: &Config) -> Result<TcpStream, ConnectError> {
-    let resolve = tokio::net::lookup_host((config.host.as_str(), config.port));
-    let not_found = |_| ConnectError::NameNotFound(config.host.clone());
-    let addresses = timeout(CONNECT_TIMEOUT, resolve)
-        .await
-        .map_err(|_| ConnectError::Timeout(CONNECT_TIMEOUT.as_secs()))?
-        .map_err(not_found)?;
-    let mut last = ConnectError::NameNotFound(config.host.clone());
-    for address in addresses {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                last = ConnectError::Refused;
-            }
-            Ok(Err(error)) => last = ConnectError::Io(error),
-            Err(_) => last = ConnectError::Timeout(CONNECT_TIMEOUT.as_secs()),
-        }
-    }
-    Err(last)
-}
-
-fn plain(error: Error) -> ConnectError {
-    match error {
-        Error::Http(response) => match response.status().as_u16() {
-            401 | 403 => ConnectError::WrongPassword,
-            status => ConnectError::Status(status),
-        },
-        Error::Io(error) => ConnectError::Io(error),
-        Error::Url(UrlError::NoHostName) => ConnectError::BadHost(String::new()),
-        other => ConnectError::NotMessagePack(other.to_string()),
-    }
+fn broker(_: &Config) -> MsgpackWorker {
+    MsgpackWorker::new()
 }

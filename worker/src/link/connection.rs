@@ -7,14 +7,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures_util::future::FusedFuture;
 use protocol::msgpack::WorkerSettings;
 use protocol::order::{Order, Reply};
-use protocol::report::{Report, WorkerRequest};
+use protocol::report::{Answer, Report, WorkerRequest};
 use protocol::session::{WorkerEvent, WorkerSession};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connect::LOGIN_TIMEOUT;
 use super::outbox::{Link, Outgoing};
 use super::pulse::{Beat, Pulse};
 use super::running::{Over, Running};
@@ -50,8 +52,17 @@ pub(super) struct Connection<'a> {
     session: Box<dyn WorkerSession>,
     requests: mpsc::Receiver<Outgoing>,
     pending: VecDeque<Packet>,
-    /// An order of the master ends the worker.
-    shutdown: bool,
+    leaving: Leaving,
+}
+
+/// On the way to the end.
+enum Leaving {
+    No,
+    /// The master was asked, under this ticket, to shut this worker down after its builds.
+    Asked(u64),
+    /// The master cannot be asked: the end comes when no command runs.
+    WhenIdle,
+    Now,
 }
 
 /// What an order is answered with.
@@ -84,21 +95,24 @@ impl<'a> Connection<'a> {
             session,
             requests,
             pending: VecDeque::new(),
-            shutdown: false,
+            leaving: Leaving::No,
         }
     }
 
-    /// Serves until the connection ends; every command has ended when this returns.
+    /// Serves until the connection ends; every command has ended when this returns. `shutdown` ends it
+    /// at once, `leave` when the builds under way are over. Both may be asked again after they were
+    /// ready.
     pub(super) async fn run(
         mut self,
         (mut reader, writer): (Reader, Writer),
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
+        shutdown: &mut (impl FusedFuture<Output = ()> + Unpin),
+        leave: &mut (impl FusedFuture<Output = ()> + Unpin),
     ) -> End {
         let (packets, to_write) = mpsc::channel(1);
         let mut writer = tokio::spawn(write(writer, to_write));
         let end = tokio::select! {
             () = shutdown => End::Shutdown,
-            end = self.serve(&mut reader, &packets, &mut writer) => end,
+            end = self.serve(&mut reader, &packets, &mut writer, leave) => end,
         };
         self.link.close();
         self.running.kill_all().await;
@@ -123,16 +137,19 @@ impl<'a> Connection<'a> {
         reader: &mut Reader,
         packets: &mpsc::Sender<Packet>,
         writer: &mut tokio::task::JoinHandle<String>,
+        leave: &mut (impl FusedFuture<Output = ()> + Unpin),
     ) -> End {
         let mut pulse = Pulse::new(self.config, Instant::now());
+        let login_by = Instant::now() + LOGIN_TIMEOUT;
         loop {
             if let Err(cause) = self.take_events() {
                 return self.lost(cause);
             }
-            if self.shutdown {
+            if self.is_over() {
                 return End::Shutdown;
             }
             tokio::select! {
+                () = &mut *leave, if !leave.is_terminated() => self.leave(),
                 heard = reader.read(), if self.pending.len() < MAX_PENDING => {
                     pulse.heard(Instant::now());
                     match heard {
@@ -151,10 +168,14 @@ impl<'a> Connection<'a> {
                 }
                 over = self.running.next_over() => self.over(over),
                 Some(Ok((id, reply))) = self.replies.join_next() => self.answer(id, reply),
-                () = pulse.due() => match pulse.beat(Instant::now()) {
-                    Beat::Ping => self.sign_of_life(reader.has_pings()),
+                () = sleep_until(login_by), if !self.logged_in => {
+                    let seconds = LOGIN_TIMEOUT.as_secs();
+                    return self.lost(format!("the master did not finish the login within {seconds} s"));
+                }
+                () = pulse.due(), if self.logged_in => match pulse.beat(Instant::now()) {
+                    Beat::Ask => self.sign_of_life(reader.has_pings()),
                     Beat::Dead(silence) => {
-                        return self.lost(format!("the master did not answer a ping for {} s", silence.as_secs()));
+                        return self.lost(format!("the master gave no sign of life for {} s when asked", silence.as_secs()));
                     }
                 },
                 cause = &mut *writer => {
@@ -164,13 +185,55 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Somebody asks for the end.
+    fn leave(&mut self) {
+        if !self.logged_in {
+            tracing::info!("not in use by a master: ending at once");
+            self.leaving = Leaving::Now;
+            return;
+        }
+        let ticket = self.link.ticket("shutdown");
+        match self.session.report(ticket, Report::Shutdown) {
+            Ok(packet) => {
+                tracing::info!(
+                    "asked the master to shut this worker down when its builds are over"
+                );
+                self.send(packet);
+                self.leaving = Leaving::Asked(ticket);
+            }
+            Err(why) => {
+                let _ = self.link.answered(ticket, Ok(Answer::Done));
+                self.leave_when_idle(&why);
+            }
+        }
+    }
+
+    fn leave_when_idle(&mut self, why: &str) {
+        let running = self.running.len();
+        tracing::info!(
+            "the master cannot be asked to shut this worker down ({why}): ending when the {running} \
+             command(s) under way are over; builds that are not over by then begin anew elsewhere"
+        );
+        self.leaving = Leaving::WhenIdle;
+    }
+
+    fn is_over(&self) -> bool {
+        match self.leaving {
+            Leaving::Now => true,
+            Leaving::WhenIdle => {
+                self.running.is_empty() && self.requests.is_empty() && self.link.is_quiet()
+            }
+            Leaving::No | Leaving::Asked(_) => false,
+        }
+    }
+
     fn lost(&self, cause: String) -> End {
         End::Lost { cause, served: self.served }
     }
 
     /// Everything that what arrived so far holds, as long as its answers find room.
     fn take_events(&mut self) -> Result<(), String> {
-        while self.pending.len() < MAX_PENDING && !self.shutdown {
+        while self.pending.len() < MAX_PENDING && !matches!(self.leaving, Leaving::Now) {
             match self.session.next().map_err(|violation| violation.to_string())? {
                 Some(event) => self.event(event)?,
                 None => break,
@@ -188,12 +251,19 @@ impl<'a> Connection<'a> {
             }
             WorkerEvent::Rejected { why } => return Err(why.to_string()),
             WorkerEvent::Answered { ticket, result } => {
+                if let (Leaving::Asked(asked), Err(why)) = (&self.leaving, &result)
+                    && *asked == ticket
+                {
+                    self.leave_when_idle(&why.clone());
+                }
                 if !self.link.answered(ticket, result) {
                     tracing::warn!("an answer of the master to nothing that was asked is ignored");
                 }
             }
             WorkerEvent::Ordered { id, order } => {
-                self.shutdown = matches!(order, Order::Shutdown);
+                if matches!(order, Order::Shutdown) {
+                    self.leaving = Leaving::Now;
+                }
                 if let Answered::Now(reply) = self.order(id, order) {
                     self.answer(id, reply);
                 }

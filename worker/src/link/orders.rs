@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use protocol::command::Command;
 use protocol::msgpack::{STOCK_NEWLINE_RE, WorkerSettings};
-use protocol::order::{Order, Reply};
+use protocol::order::{BuilderDir, Order, Reply};
 
 use super::connection::{Answered, Connection};
+use super::{builders, resolve};
 use crate::commands::{self, Stop};
+use crate::config::Protocol;
 use crate::info;
 
 const DONE: Answered = Answered::Now(Ok(Reply::Done));
@@ -21,17 +23,60 @@ impl Connection<'_> {
             Order::Shutdown => tracing::info!("the master asked this worker to shut down"),
             Order::GetWorkerInfo => return self.info(id),
             Order::Settings(settings) => self.set(settings),
-            Order::SetBuilderList { .. } => {}
-            Order::StartCommand { command_id, builder, command, .. } => {
+            Order::SetBuilderList { builders } => return self.set_builders(id, builders),
+            Order::StartCommand { command_id, builder, base, command } => {
+                let command = self.resolved(command, &base);
                 let started = self.start(command_id, builder, command);
                 return Answered::Now(started.map(|()| Reply::Done));
             }
-            Order::InterruptCommand { command_id, why, .. } => {
+            Order::InterruptCommand { command_id, builder, why } => {
                 tracing::info!("asked to interrupt command {command_id}: {why}");
-                self.running.stop(&command_id, Stop::Interrupt);
+                self.interrupt(&command_id, builder.as_deref());
             }
         }
         DONE
+    }
+
+    /// Commands of builders that are gone are killed, and nobody hears of them.
+    fn set_builders(&mut self, id: u64, builders: Vec<BuilderDir>) -> Answered {
+        let gone = |name: &str| !builders.iter().any(|builder| builder.name == name);
+        for command_id in self.running.stop_builders(gone, Stop::Lost) {
+            tracing::info!(
+                "command {command_id} is killed: the master has no such builder any more"
+            );
+        }
+        let (basedir, delete) = (self.config.basedir.clone(), self.config.delete_leftover_dirs);
+        self.replies.spawn_blocking(move || {
+            (id, builders::arrange(&basedir, &builders, delete).map(|()| Reply::Done))
+        });
+        Answered::Later
+    }
+
+    fn resolved(&self, command: Command, base: &str) -> Command {
+        let base = resolve::join(&self.surroundings.basedir, base);
+        let own = self.surroundings.environment.get(std::ffi::OsStr::new("HOME"));
+        let own = own.map(|home| home.to_string_lossy().into_owned());
+        resolve::resolve(command, &base, &|user| match user {
+            None => own.clone(),
+            Some(user) => {
+                let found = nix::unistd::User::from_name(user).ok().flatten()?;
+                Some(found.dir.to_string_lossy().into_owned())
+            }
+        })
+    }
+
+    /// Over Perspective Broker a builder runs one command at a time, and that one is meant, whatever
+    /// its id.
+    fn interrupt(&self, command_id: &str, builder: Option<&str>) {
+        if self.running.stop(command_id, Stop::Interrupt) {
+            return;
+        }
+        let only = builder.filter(|_| self.config.protocol == Protocol::Pb);
+        let stopped = only
+            .map(|wanted| self.running.stop_builders(|builder| builder == wanted, Stop::Interrupt));
+        if stopped.is_none_or(|stopped| stopped.is_empty()) {
+            tracing::info!("command {command_id} does not run any more");
+        }
     }
 
     fn print(&mut self, message: &str) {
@@ -65,6 +110,13 @@ impl Connection<'_> {
         builder: Option<String>,
         command: Command,
     ) -> Result<(), String> {
+        if self.config.protocol == Protocol::Pb
+            && let Some(builder) = &builder
+        {
+            for old in self.running.stop_builders(|of| of == builder, Stop::Lost) {
+                tracing::warn!("command {old} of builder {builder} is dropped: another one begins");
+            }
+        }
         if self.running.contains(&command_id) {
             return Err(format!("command_id '{command_id}' is already in use"));
         }

@@ -132,6 +132,11 @@ impl Link {
         true
     }
 
+    /// Whether everything that was sent is answered.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.waiting().unanswered.is_empty()
+    }
+
     /// From now on every request fails, also those under way.
     pub fn close(&self) {
         self.shared.window.close();

@@ -49,6 +49,10 @@ impl Running {
         self.tasks.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Runs what `command` makes of the receiver of its stops.
     pub(super) fn start<F: Future<Output = ()> + Send + 'static>(
         &mut self,

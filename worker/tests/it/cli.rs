@@ -15,7 +15,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn create(dir: &Path, master: &str) -> Output {
-    worker(&["create-worker", "--maxdelay=1", &dir.to_string_lossy(), master, "w", "sekret"])
+    let protocol = "--protocol=msgpack_experimental_v7";
+    let dir = dir.to_string_lossy();
+    worker(&["create-worker", "--maxdelay=1", protocol, &dir, master, "w", "sekret"])
 }
 
 async fn call(args: Vec<String>) -> Output {
@@ -77,14 +79,44 @@ fn bad_directories_and_options_are_explained() {
     }
     let dir = parent.path().join("w");
     assert!(create(&dir, "localhost").status.success());
-    assert!(!create(&dir, "localhost").status.success(), "not empty");
+    assert!(create(&dir, "localhost").status.success(), "an existing one is updated");
     let tac = std::fs::read_to_string(dir.join("buildbot.tac")).expect("tac");
-    let pb = tac.replace("'msgpack_experimental_v7'", "'pb'");
-    std::fs::write(dir.join("buildbot.tac"), pb).expect("written");
+    let computed = tac.replace("passwd = 'sekret'", "passwd = open('pw').read()");
+    assert_ne!(tac, computed);
+    std::fs::write(dir.join("buildbot.tac"), computed).expect("written");
     let output = worker(&["start", &dir.to_string_lossy()]);
-    assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("protocol 'pb' is not supported"));
-    let pb = worker(&["create-worker", "--protocol=pb", "x", "localhost", "n", "p"]);
-    assert!(!pb.status.success());
-    assert!(text(&pb.stderr).contains("does not speak Perspective Broker"));
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("line ") && error.contains("passwd is computed there"), "{error}");
+    assert!(error.contains("write its value itself: 'secret'"), "{error}");
+
+    for (args, wrong) in [
+        (&["--protocol=null", "x", "h", "n", "p"][..], "Unknown protocol null"),
+        (&["--keepalive=soon", "x", "h", "n", "p"], "keepalive parameter needs to be a number"),
+        (&["--numcpus=many", "x", "h", "n", "p"], "numcpus parameter needs to be a number or None"),
+        (&["--allow-shutdown=x", "x", "h", "n", "p"], "one of 'signal' or 'file'"),
+        (&["--connection-string=unix:/x", "x", "h", "n", "p"], "unknown kind 'unix'"),
+        (&["x", "http://h", "n", "p"], "<master> is not a URL"),
+        (&["x", "h", "n"], "<PASSWD>"),
+    ] {
+        let output = worker(&[&["create-worker"], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(text(&output.stderr).contains(wrong), "{args:?}: {}", text(&output.stderr));
+    }
+    assert!(!Path::new("x").exists());
+}
+
+#[test]
+fn the_names_of_old_are_understood() {
+    let parent = tempfile::tempdir().expect("temporary directory");
+    let buildslave = parent.path().join("buildslave");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_buildbot-worker"), &buildslave).expect("linked");
+    let dir = parent.path().join("w").to_string_lossy().into_owned();
+    let run = |args: &[&str]| Command::new(&buildslave).args(args).output().expect("ran");
+    let created = run(&["create-slave", "--usepty=0", "--umask=None", &dir, "localhost", "w", "p"]);
+    assert!(created.status.success(), "{}", text(&created.stderr));
+    assert!(text(&created.stdout).ends_with(&format!("worker configured in {dir}\n")));
+    let upgraded = run(&["upgrade-slave", &dir]);
+    assert!(upgraded.status.success(), "{}", text(&upgraded.stderr));
+    assert!(text(&upgraded.stdout).contains("nothing to upgrade"));
 }

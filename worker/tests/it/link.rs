@@ -77,7 +77,7 @@ async fn other_failures_are_said_in_plain_words() {
     let error = buildbot_worker::run(config.clone(), std::future::pending()).await;
     let error = error.expect_err("gave up").to_string();
     assert!(error.contains("connection refused"), "{error}");
-    config.host = "no-such-host.invalid".into();
+    config.master.host = "no-such-host.invalid".into();
     let error = buildbot_worker::run(config, std::future::pending()).await;
     let error = error.expect_err("gave up").to_string();
     assert!(error.contains("host name 'no-such-host.invalid' not found"), "{error}");

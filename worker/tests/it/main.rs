@@ -2,6 +2,9 @@
 
 mod cli;
 mod commands;
+mod leave;
 mod link;
 mod stock;
 mod support;
+mod tac;
+mod tls;

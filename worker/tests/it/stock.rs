@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use buildbot_worker::Config;
+use buildbot_worker::{Config, Protocol};
 use tokio::process::Command as AsyncCommand;
 
 use crate::support::soon;
@@ -66,7 +66,8 @@ class Probe(BuildbotService):
 c['services'] = [Probe()]
 "#;
 
-fn stock(program: &str) -> Option<PathBuf> {
+/// A program of the stock release, if there is one here.
+pub fn stock(program: &str) -> Option<PathBuf> {
     let dir = std::env::var_os("STOCK_BUILDBOT");
     if dir.is_none() {
         println!("skipped: STOCK_BUILDBOT does not name the directory of a stock buildbot");
@@ -100,6 +101,7 @@ async fn a_build_of_a_stock_master() {
     let basedir = dir.path().join("w");
     std::fs::create_dir_all(basedir.join("info")).expect("info");
     let mut config = Config::new(basedir, "127.0.0.1", port, "w", "pw");
+    config.protocol = Protocol::Msgpack;
     config.first_delay = Duration::from_millis(50);
     config.max_delay = Duration::from_millis(200);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
-use buildbot_worker::Config;
+use buildbot_worker::{Config, Protocol};
 use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::command::{Arg, Command, CommandLine, Limits, Shell};
 use protocol::msgpack::{MasterRequest, Message, Received, WorkerRequest, decode, encode};
@@ -44,6 +44,7 @@ impl FakeMaster {
 
     pub fn config(&self, basedir: &Path) -> Config {
         let mut config = Config::new(basedir.to_owned(), "127.0.0.1", self.port, "w", "sekret");
+        config.protocol = Protocol::Msgpack;
         config.first_delay = Duration::from_millis(1);
         config
     }
@@ -55,7 +56,12 @@ impl FakeMaster {
 
     /// The next worker, which must log in as `w` with `sekret`.
     pub async fn accept(&self) -> Connection {
-        let stream: AnyStream = Box::new(self.accept_tcp().await);
+        let stream = self.accept_tcp().await;
+        self.accept_over(Box::new(stream)).await
+    }
+
+    /// The same over a stream that was made already.
+    pub async fn accept_over(&self, stream: AnyStream) -> Connection {
         #[allow(clippy::result_large_err)] // the signature is tungstenite's
         let check = |request: &Request, response: Response| {
             let login = request.headers().get("authorization").expect("a login");

@@ -1,0 +1,54 @@
+//! Many workers in one process, to see what they cost a master.
+//!
+//!     fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY
+//!
+//! They are named `w0`, `w1` …, have the password `pass`, and work in directories of those names
+//! below DIRECTORY. KEEPALIVE is in seconds. Ends with its standard input.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use buildbot_worker::Config;
+use buildbot_worker::config::Protocol;
+use tokio::sync::watch;
+
+fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [protocol, host, port, number, keepalive, dir] = args.as_slice() else {
+        anyhow::bail!("fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY");
+    };
+    let protocol = Protocol::from_name(protocol).context("the protocol is unknown")?;
+    let (port, number): (u16, usize) = (port.parse()?, number.parse()?);
+    let keepalive = Duration::from_secs_f64(keepalive.parse()?);
+    let (stop, stopped) = watch::channel(false);
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        stop.send_replace(true);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let workers = async {
+        let local = tokio::task::LocalSet::new();
+        for index in 0..number {
+            let name = format!("w{index}");
+            let dir = PathBuf::from(dir).join(&name);
+            std::fs::create_dir_all(&dir)?;
+            let fresh = Config::new(dir, host, port, &name, "pass");
+            let config =
+                Config { protocol, keepalive, max_delay: Duration::from_secs(10), ..fresh };
+            let mut stopped = stopped.clone();
+            local.spawn_local(async move {
+                let shutdown = async move {
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                };
+                if let Err(error) = buildbot_worker::run(config, shutdown).await {
+                    eprintln!("{name}: {error}");
+                }
+            });
+        }
+        local.await;
+        Ok(())
+    };
+    runtime.block_on(workers)
+}
