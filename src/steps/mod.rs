@@ -6,6 +6,9 @@
 pub mod registry;
 mod plan;
 mod render;
+mod line;
+mod interruption;
+mod python_json;
 mod command;
 mod shell;
 mod warnings;
@@ -13,6 +16,10 @@ mod set_property;
 mod set_property_from_command;
 mod master_shell;
 mod git;
+mod upload;
+mod multiple_upload;
+mod download;
+mod string_download;
 pub mod transfer;
 #[cfg(test)]
 mod fake;

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use super::plan::{Condition, StepOptions, StepPlan};
-use super::{Step, git, master_shell, set_property, set_property_from_command, shell};
+use super::{
+    Step, download, git, master_shell, multiple_upload, set_property, set_property_from_command,
+    shell, string_download, upload,
+};
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};
@@ -75,6 +78,48 @@ pub const REGISTRY: &[StepType] = &[
         name: "SetProperties",
         defaults: set_property::many_defaults,
         parse: set_property::set_properties,
+    },
+    StepType {
+        class: "FileUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: upload::file,
+    },
+    StepType {
+        class: "DirectoryUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: upload::directory,
+    },
+    StepType {
+        class: "MultipleFileUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: multiple_upload::parse,
+    },
+    StepType {
+        class: "FileDownload",
+        name: "download",
+        defaults: upload::defaults,
+        parse: download::parse,
+    },
+    StepType {
+        class: "StringDownload",
+        name: "string_download",
+        defaults: upload::defaults,
+        parse: string_download::string,
+    },
+    StepType {
+        class: "JSONStringDownload",
+        name: "json_download",
+        defaults: upload::defaults,
+        parse: string_download::json_string,
+    },
+    StepType {
+        class: "JSONPropertiesDownload",
+        name: "json_properties_download",
+        defaults: upload::defaults,
+        parse: string_download::json_properties,
     },
 ];
 
