@@ -246,6 +246,10 @@ impl Workbench for FakeBench {
         Ok(())
     }
 
+    fn set_output_log(&mut self, name: &str) {
+        self.output_log = name.into();
+    }
+
     fn set_summary(&mut self, text: &str) {
         self.summaries.push(text.into());
     }

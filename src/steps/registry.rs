@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::plan::{Condition, StepOptions, StepPlan};
 use super::{
-    Step, download, git, master_shell, multiple_upload, set_property, set_property_from_command,
-    shell, string_download, upload,
+    Step, directories, download, file_exists, git, master_shell, multiple_upload,
+    set_properties_from_env, set_property, set_property_from_command, shell, shell_sequence,
+    string_download, upload,
 };
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
@@ -80,6 +81,12 @@ pub const REGISTRY: &[StepType] = &[
         parse: set_property::set_properties,
     },
     StepType {
+        class: "ShellSequence",
+        name: "generic",
+        defaults: StepOptions::default,
+        parse: shell_sequence::parse,
+    },
+    StepType {
         class: "FileUpload",
         name: "upload",
         defaults: upload::defaults,
@@ -120,6 +127,36 @@ pub const REGISTRY: &[StepType] = &[
         name: "json_properties_download",
         defaults: upload::defaults,
         parse: string_download::json_properties,
+    },
+    StepType {
+        class: "MakeDirectory",
+        name: "MakeDirectory",
+        defaults: directories::make_defaults,
+        parse: directories::make,
+    },
+    StepType {
+        class: "RemoveDirectory",
+        name: "RemoveDirectory",
+        defaults: directories::remove_defaults,
+        parse: directories::remove,
+    },
+    StepType {
+        class: "CopyDirectory",
+        name: "CopyDirectory",
+        defaults: directories::copy_defaults,
+        parse: directories::copy,
+    },
+    StepType {
+        class: "FileExists",
+        name: "FileExists",
+        defaults: file_exists::defaults,
+        parse: file_exists::parse,
+    },
+    StepType {
+        class: "SetPropertiesFromEnv",
+        name: "SetPropertiesFromEnv",
+        defaults: set_properties_from_env::defaults,
+        parse: set_properties_from_env::parse,
     },
 ];
 
