@@ -2,12 +2,12 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`file`] | the end that receives a file |
-//! | [`directory`], [`unpack`], [`place`] | the end that receives a directory: archive, unpacking, moving into place |
-//! | [`source`] | the ends that send a file or a text |
-//! | [`path`] | which paths of the master a step may name |
-//! | [`options`], [`link`] | the options that the steps share |
-//! | [`run`] | one transfer command, and what its end means for the step |
+//! | `file` | the end that receives a file |
+//! | `directory`, `unpack`, `place` | the end that receives a directory: archive, unpacking, moving into place |
+//! | `source` | the ends that send a file or a text |
+//! | `path` | which paths of the master a step may name |
+//! | `options`, `link` | the options that the steps share |
+//! | `run` | one transfer command, and what its end means for the step |
 
 pub(super) mod directory;
 pub(super) mod file;
