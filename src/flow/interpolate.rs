@@ -63,6 +63,24 @@ pub struct Rendered {
     pub secrets: Vec<UsedSecret>,
 }
 
+/// A piece of a rendered text: written in the configuration, or substituted for something there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Empty when nothing was substituted.
+    pub text: String,
+    pub substituted: bool,
+}
+
+impl Span {
+    fn configured(text: impl Into<String>) -> Span {
+        Span { text: text.into(), substituted: false }
+    }
+
+    fn substituted(text: impl Into<String>) -> Span {
+        Span { text: text.into(), substituted: true }
+    }
+}
+
 /// The value only when no secret went into it.
 impl std::fmt::Debug for Rendered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -138,6 +156,16 @@ impl Renderable {
         let mut renderer = Renderer { context, secrets: Vec::new() };
         let value = self.node.render(&mut renderer)?;
         Ok(Rendered { value, secrets: renderer.secrets })
+    }
+
+    /// Renders to text, and tells which parts of it the configuration vouches for.
+    ///
+    /// # Errors
+    /// As [`Renderable::render`].
+    pub fn render_spans(&self, context: &RenderContext<'_>) -> Result<Vec<Span>, InterpolateError> {
+        let mut spans = Vec::new();
+        self.node.render_spans(&mut Renderer { context, secrets: Vec::new() }, &mut spans)?;
+        Ok(spans)
     }
 
     /// Renders to text: what Python's `str` makes of the value, and nothing for `None`.
@@ -237,6 +265,36 @@ impl Node {
         matches!(self, Node::Literal(_))
     }
 
+    /// The node as text, in parts.
+    fn render_spans(
+        &self,
+        renderer: &mut Renderer<'_, '_>,
+        out: &mut Vec<Span>,
+    ) -> Result<(), InterpolateError> {
+        match self {
+            Node::Text(template) => return template.render_spans(renderer, out),
+            Node::Literal(Value::Null) => {}
+            Node::Literal(value) => out.push(Span::configured(text(value))),
+            Node::Property { default, .. } => match self.property(renderer)? {
+                Some(Value::Null) => out.push(Span::substituted("")),
+                Some(value) => out.push(Span::substituted(text(&value))),
+                None => return default.render_spans(renderer, out),
+            },
+            Node::List(_) | Node::Table(_) | Node::Secret(_) => {
+                out.push(Span::substituted(text(&self.render(renderer)?)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a property node; `None` asks for its default.
+    fn property(&self, renderer: &mut Renderer<'_, '_>) -> Result<Option<Value>, InterpolateError> {
+        let Node::Property { key, default_when_false, .. } = self else { return Ok(None) };
+        let key = text(&key.render(renderer)?);
+        let value = renderer.context.properties.get(&key);
+        Ok(value.filter(|value| !*default_when_false || is_true(value)).cloned())
+    }
+
     fn render(&self, renderer: &mut Renderer<'_, '_>) -> Result<Value, InterpolateError> {
         match self {
             Node::Literal(value) => Ok(value.clone()),
@@ -252,13 +310,10 @@ impl Node {
                 }
                 Ok(Value::Object(table))
             }
-            Node::Property { key, default, default_when_false } => {
-                let key = text(&key.render(renderer)?);
-                match renderer.context.properties.get(&key) {
-                    Some(value) if !*default_when_false || is_true(value) => Ok(value.clone()),
-                    _ => default.render(renderer),
-                }
-            }
+            Node::Property { default, .. } => match self.property(renderer)? {
+                Some(value) => Ok(value),
+                None => default.render(renderer),
+            },
             Node::Secret(name) => Ok(Value::String(renderer.secret(name)?)),
         }
     }

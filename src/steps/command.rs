@@ -55,8 +55,13 @@ impl ProgramOptions {
                 fields.or("command", Renderable::literal(default))
             }
         };
+        ProgramOptions { command, ..ProgramOptions::parse_shared(fields) }
+    }
+
+    /// Reads everything but the command.
+    pub fn parse_shared(fields: &mut Fields<'_>) -> ProgramOptions {
         ProgramOptions {
-            command,
+            command: Renderable::default(),
             workdir: fields.optional("workdir"),
             env: environment(fields),
             want_stdout: fields.or("want_stdout", true),
@@ -75,7 +80,16 @@ impl ProgramOptions {
 
     /// The worker command for this build, and what its line shows.
     pub fn render(&self, bench: &dyn Workbench) -> Result<(Shell, String), StepError> {
-        let command = render_command(bench, &self.command)?;
+        self.render_with(bench, &self.command)
+    }
+
+    /// As [`ProgramOptions::render`], for another command.
+    pub fn render_with(
+        &self,
+        bench: &dyn Workbench,
+        command: &Renderable,
+    ) -> Result<(Shell, String), StepError> {
+        let command = render_command(bench, command)?;
         let mut logfiles = Vec::new();
         for (name, filename, follow) in &self.logfiles {
             let filename = render_text(bench, filename)?;

@@ -1,5 +1,7 @@
 //! Benches for tests: one answers from a script, one runs commands on this machine.
 
+pub(super) mod transfer;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
+use super::transfer::TransferEnd;
 use super::{
     BuilderFacts, Capture, Finished, Outcome, StepError, StepPlan, Stream, Workbench, WorkerFacts,
 };
@@ -24,6 +27,8 @@ pub(super) enum Worker {
     Script(VecDeque<Finished>),
     /// Commands run in this directory.
     Local(PathBuf),
+    /// A transfer sends these blocks, says that it is done if it `closes`, and then answers.
+    Sends { blocks: Vec<Vec<u8>>, closes: bool, answer: Finished },
 }
 
 /// A bench that remembers all that a step did.
@@ -38,6 +43,14 @@ pub(super) struct FakeBench {
     pub commands: Vec<Command>,
     /// Log name, stream, text.
     pub logs: Vec<(String, Stream, String)>,
+    /// Text, address.
+    pub urls: Vec<(String, String)>,
+    /// Lines shown while the step ran.
+    pub summaries: Vec<String>,
+    /// Where the output of commands goes.
+    pub output_log: String,
+    /// Somebody stops the step after so many blocks of a transfer.
+    pub interrupt_after: Option<usize>,
     pub basedir: PathBuf,
     /// Send a reason to interrupt.
     pub interrupt: watch::Sender<Option<String>>,
@@ -52,7 +65,7 @@ impl FakeBench {
         FakeBench::new(Worker::Local(directory.to_owned()))
     }
 
-    fn new(worker_side: Worker) -> FakeBench {
+    pub fn new(worker_side: Worker) -> FakeBench {
         FakeBench {
             worker_side,
             properties: Properties::new(),
@@ -63,6 +76,10 @@ impl FakeBench {
             secrets: Vec::new(),
             commands: Vec::new(),
             logs: Vec::new(),
+            urls: Vec::new(),
+            summaries: Vec::new(),
+            output_log: "stdio".into(),
+            interrupt_after: None,
             basedir: std::env::temp_dir(),
             interrupt: watch::Sender::new(None),
         }
@@ -79,6 +96,23 @@ impl FakeBench {
             [Command::Shell(shell)] => shell,
             other => panic!("not one shell command: {other:?}"),
         }
+    }
+
+    /// Puts the output into the log.
+    fn ended(&mut self, mut finished: Finished, capture: Capture) -> Finished {
+        if !capture.quiet {
+            let log = &self.output_log;
+            self.logs.push((log.clone(), Stream::Stdout, finished.stdout.clone()));
+            self.logs.push((log.clone(), Stream::Stderr, finished.stderr.clone()));
+        }
+        if !capture.stdout {
+            finished.stdout.clear();
+        }
+        if !capture.stderr {
+            finished.stderr.clear();
+        }
+        finished.interrupted = self.interrupt.borrow().clone();
+        finished
     }
 
     /// Runs a step and gives its outcome with its line.
@@ -169,31 +203,32 @@ impl Workbench for FakeBench {
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
         self.commands.push(command.clone());
-        let mut finished = match &mut self.worker_side {
+        let finished = match &mut self.worker_side {
             Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
             Worker::Local(directory) => run_local(directory, command).await,
+            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
         };
-        if !capture.quiet {
-            self.logs.push(("stdio".into(), Stream::Stdout, finished.stdout.clone()));
-            self.logs.push(("stdio".into(), Stream::Stderr, finished.stderr.clone()));
-        }
-        if !capture.stdout {
-            finished.stdout.clear();
-        }
-        if !capture.stderr {
-            finished.stderr.clear();
-        }
-        finished.interrupted = self.interrupt.borrow().clone();
-        Ok(finished)
+        Ok(self.ended(finished, capture))
     }
 
     async fn transfer(
         &mut self,
         command: Command,
-        _end: &mut dyn crate::steps::transfer::TransferEnd,
+        end: &mut dyn TransferEnd,
         capture: Capture,
     ) -> Result<Finished, StepError> {
-        self.command(command, capture).await
+        self.commands.push(command.clone());
+        let (interrupt_after, interrupt) = (self.interrupt_after, &self.interrupt);
+        let run = |base, end| transfer::Transfer { base, end, interrupt_after, interrupt };
+        let finished = match &mut self.worker_side {
+            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
+            Worker::Local(directory) => run(directory.as_path(), end).run(command).await,
+            Worker::Sends { blocks, closes, answer } => {
+                let sent = run(Path::new("/"), end).send(std::mem::take(blocks), *closes).await;
+                Finished { transfer_error: sent.err(), ..answer.clone() }
+            }
+        };
+        Ok(self.ended(finished, capture))
     }
 
     async fn log(
@@ -211,9 +246,17 @@ impl Workbench for FakeBench {
         Ok(())
     }
 
-    fn set_summary(&mut self, _text: &str) {}
+    fn set_output_log(&mut self, name: &str) {
+        self.output_log = name.into();
+    }
 
-    fn add_url(&mut self, _name: &str, _url: &str) {}
+    fn set_summary(&mut self, text: &str) {
+        self.summaries.push(text.into());
+    }
+
+    fn add_url(&mut self, name: &str, url: &str) {
+        self.urls.push((name.into(), url.into()));
+    }
 
     fn interruption(&self) -> watch::Receiver<Option<String>> {
         self.interrupt.subscribe()
@@ -264,6 +307,18 @@ async fn run_local(base: &Path, command: Command) -> Finished {
             }
             Err(error) => by_rc(Err(error)),
         },
+        Command::Glob { path } => {
+            let pattern = base.join(path);
+            let matcher = globset::Glob::new(&pattern.to_string_lossy()).unwrap().compile_matcher();
+            let entries = std::fs::read_dir(pattern.parent().unwrap()).into_iter().flatten();
+            let paths = entries.map(|entry| entry.unwrap().path());
+            let mut found: Vec<String> = paths
+                .filter(|path| matcher.is_match(path))
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect();
+            found.sort();
+            Finished { updates: vec![Update::Files(found)], ..ended(0, "") }
+        }
         other => panic!("not offered: {other:?}"),
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use super::command::{environment, positive, render_command, render_own_env};
+use super::interruption::interrupted;
 use super::plan::StepOptions;
 use super::registry::Draft;
 use super::render::render_optional;
@@ -163,7 +164,7 @@ impl MasterShellCommand {
                     group.0 = None;
                     deadline = Some(tokio::time::Instant::now() + DRAIN);
                 }
-                () = interrupted(&mut interruption), if ended.is_none() && exit.is_none() => {
+                _ = interrupted(&mut interruption), if ended.is_none() && exit.is_none() => {
                     ended = Some(Ended::Interrupted);
                     group.signal(self.interrupt_signal);
                     deadline = Some(tokio::time::Instant::now() + DRAIN);
@@ -280,13 +281,6 @@ async fn forward<R>(
             *output = None;
             Ok(())
         }
-    }
-}
-
-/// Waits for the interruption; for ever when nobody can send one any more.
-async fn interrupted(interruption: &mut tokio::sync::watch::Receiver<Option<String>>) {
-    if interruption.wait_for(Option::is_some).await.is_err() {
-        std::future::pending().await
     }
 }
 

@@ -6,13 +6,24 @@
 pub mod registry;
 mod plan;
 mod render;
+mod line;
+mod interruption;
+mod python_json;
 mod command;
 mod shell;
+mod shell_sequence;
 mod warnings;
 mod set_property;
 mod set_property_from_command;
+mod set_properties_from_env;
 mod master_shell;
 mod git;
+mod directories;
+mod file_exists;
+mod upload;
+mod multiple_upload;
+mod download;
+mod string_download;
 pub mod transfer;
 #[cfg(test)]
 mod fake;
@@ -115,6 +126,11 @@ pub trait Workbench {
         stream: Stream,
         text: &str,
     ) -> Result<(), StepError>;
+
+    /// Sends the output of the following commands of this step to another log than `stdio`.
+    fn set_output_log(&mut self, name: &str) {
+        let _ = name;
+    }
 
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);

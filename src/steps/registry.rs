@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use super::plan::{Condition, StepOptions, StepPlan};
-use super::{Step, git, master_shell, set_property, set_property_from_command, shell};
+use super::{
+    Step, directories, download, file_exists, git, master_shell, multiple_upload,
+    set_properties_from_env, set_property, set_property_from_command, shell, shell_sequence,
+    string_download, upload,
+};
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};
@@ -75,6 +79,84 @@ pub const REGISTRY: &[StepType] = &[
         name: "SetProperties",
         defaults: set_property::many_defaults,
         parse: set_property::set_properties,
+    },
+    StepType {
+        class: "ShellSequence",
+        name: "generic",
+        defaults: StepOptions::default,
+        parse: shell_sequence::parse,
+    },
+    StepType {
+        class: "FileUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: upload::file,
+    },
+    StepType {
+        class: "DirectoryUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: upload::directory,
+    },
+    StepType {
+        class: "MultipleFileUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse: multiple_upload::parse,
+    },
+    StepType {
+        class: "FileDownload",
+        name: "download",
+        defaults: upload::defaults,
+        parse: download::parse,
+    },
+    StepType {
+        class: "StringDownload",
+        name: "string_download",
+        defaults: upload::defaults,
+        parse: string_download::string,
+    },
+    StepType {
+        class: "JSONStringDownload",
+        name: "json_download",
+        defaults: upload::defaults,
+        parse: string_download::json_string,
+    },
+    StepType {
+        class: "JSONPropertiesDownload",
+        name: "json_properties_download",
+        defaults: upload::defaults,
+        parse: string_download::json_properties,
+    },
+    StepType {
+        class: "MakeDirectory",
+        name: "MakeDirectory",
+        defaults: directories::make_defaults,
+        parse: directories::make,
+    },
+    StepType {
+        class: "RemoveDirectory",
+        name: "RemoveDirectory",
+        defaults: directories::remove_defaults,
+        parse: directories::remove,
+    },
+    StepType {
+        class: "CopyDirectory",
+        name: "CopyDirectory",
+        defaults: directories::copy_defaults,
+        parse: directories::copy,
+    },
+    StepType {
+        class: "FileExists",
+        name: "FileExists",
+        defaults: file_exists::defaults,
+        parse: file_exists::parse,
+    },
+    StepType {
+        class: "SetPropertiesFromEnv",
+        name: "SetPropertiesFromEnv",
+        defaults: set_properties_from_env::defaults,
+        parse: set_properties_from_env::parse,
     },
 ];
 

@@ -3,21 +3,32 @@
 use serde_json::Value;
 
 use super::{StepError, Workbench};
-use crate::flow::interpolate::{InterpolateError, RenderContext, Renderable, Rendered};
+use crate::flow::interpolate::{InterpolateError, RenderContext, Renderable, Rendered, Span, text};
 
 /// Renders `value` with what the bench knows.
 pub(super) fn render(
     bench: &dyn Workbench,
     value: &Renderable,
 ) -> Result<Rendered, InterpolateError> {
+    in_context(bench, |context| value.render_secret_aware(context))
+}
+
+/// Renders to text whose parts tell where they come from.
+pub(super) fn render_spans(
+    bench: &dyn Workbench,
+    value: &Renderable,
+) -> Result<Vec<Span>, InterpolateError> {
+    in_context(bench, |context| value.render_spans(context))
+}
+
+fn in_context<T>(bench: &dyn Workbench, render: impl FnOnce(&RenderContext<'_>) -> T) -> T {
     let secret = |name: &str| bench.secret(name);
-    let context = RenderContext {
+    render(&RenderContext {
         properties: bench.properties(),
         sources: bench.sources(),
         worker: &bench.worker().info,
         secret: &secret,
-    };
-    value.render_secret_aware(&context)
+    })
 }
 
 /// Renders to text; `None` becomes empty.
@@ -26,6 +37,18 @@ pub(super) fn render_text(
     value: &Renderable,
 ) -> Result<String, InterpolateError> {
     Ok(render(bench, value)?.texts().0)
+}
+
+/// Renders to texts: those of a list, or the one value; none for `None`.
+pub(super) fn render_texts(
+    bench: &dyn Workbench,
+    value: &Renderable,
+) -> Result<Vec<String>, InterpolateError> {
+    Ok(match render(bench, value)?.value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        value => vec![text(&value)],
+    })
 }
 
 /// Renders an option that may be absent; `None` and empty text count as absent.

@@ -1,5 +1,8 @@
 //! The steps that run one command, the options all steps share, and the lines they show.
 
+mod sequence;
+mod worker_files;
+
 use protocol::command::{Arg, CommandLine, EnvValue};
 use serde_json::{Value, json};
 

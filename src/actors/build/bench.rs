@@ -48,6 +48,8 @@ struct CurrentStep {
     logs: IndexMap<String, LogId>,
     summary: Option<String>,
     urls: Vec<StepUrl>,
+    /// Where the output of commands goes.
+    output_log: String,
 }
 
 /// Everything a build needs to know to set up its bench.
@@ -91,8 +93,13 @@ impl Bench {
 
     /// Turns to the next step.
     pub fn begin(&mut self, row: Step) {
-        self.step =
-            Some(CurrentStep { row, logs: IndexMap::new(), summary: None, urls: Vec::new() });
+        self.step = Some(CurrentStep {
+            row,
+            logs: IndexMap::new(),
+            summary: None,
+            urls: Vec::new(),
+            output_log: "stdio".to_owned(),
+        });
     }
 
     /// Closes the step's logs. Its row is finished by the caller.
@@ -178,10 +185,10 @@ impl Bench {
         text: String,
     ) -> Result<(), StepError> {
         if capture.quiet {
-            Ok(())
-        } else {
-            self.append("stdio", LogType::Stdio, stream, text).await
+            return Ok(());
         }
+        let log = self.step.as_ref().map_or("stdio", |step| &step.output_log).to_owned();
+        self.append(&log, LogType::Stdio, stream, text).await
     }
 
     async fn append(
@@ -225,21 +232,21 @@ impl Bench {
                         };
                         let _ = answer.send(outcome.unwrap_or_else(|error| {
                             running.interrupt(&error);
+                            deadline.get_or_insert(Instant::now() + INTERRUPT_DEADLINE);
                             finished.transfer_error = Some(error);
                             nothing
                         }));
                     }
                     CommandEvent::Complete(None) => return Ok(finished),
-                    CommandEvent::Complete(Some(_)) if finished.interrupted.is_some() => {
-                        return Ok(finished);
-                    }
+                    // What the worker says of it is only what was done to it.
+                    CommandEvent::Complete(Some(_)) if deadline.is_some() => return Ok(finished),
                     CommandEvent::Complete(Some(error)) => return Err(StepError::Failed(error)),
                     CommandEvent::Lost => return Err(StepError::WorkerLost),
                 },
-                reason = interrupted(&mut interruption), if deadline.is_none() => {
+                reason = interrupted(&mut interruption), if finished.interrupted.is_none() => {
                     running.interrupt(&reason);
                     finished.interrupted = Some(reason);
-                    deadline = Some(Instant::now() + INTERRUPT_DEADLINE);
+                    deadline.get_or_insert(Instant::now() + INTERRUPT_DEADLINE);
                 }
                 () = until(deadline) => {
                     let seconds = INTERRUPT_DEADLINE.as_secs();
@@ -355,6 +362,12 @@ impl Workbench for Bench {
         text: &str,
     ) -> Result<(), StepError> {
         self.append(name, kind, stream, text.to_owned()).await
+    }
+
+    fn set_output_log(&mut self, name: &str) {
+        if let Some(step) = &mut self.step {
+            step.output_log = name.to_owned();
+        }
     }
 
     fn set_summary(&mut self, text: &str) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{InterpolateError, Node, Renderer, is_true, repr, text};
+use super::{InterpolateError, Node, Renderer, Span, is_true, repr, text};
 
 const SELECTORS: [&str; 5] = ["prop", "src", "kw", "worker", "secret"];
 
@@ -106,18 +106,27 @@ impl Template {
         &self,
         renderer: &mut Renderer<'_, '_>,
     ) -> Result<String, InterpolateError> {
-        let mut out = String::new();
+        let mut spans = Vec::new();
+        self.render_spans(renderer, &mut spans)?;
+        Ok(spans.into_iter().map(|span| span.text).collect())
+    }
+
+    /// Renders and keeps apart what stands in the configuration and what was substituted.
+    pub(super) fn render_spans(
+        &self,
+        renderer: &mut Renderer<'_, '_>,
+        out: &mut Vec<Span>,
+    ) -> Result<(), InterpolateError> {
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => out.push_str(text),
+                Piece::Text(text) => out.push(Span::configured(text)),
                 Piece::Lookup { what, otherwise, format } => {
-                    let value = what.find(renderer)?;
-                    let value = otherwise.apply(value, renderer)?;
-                    format.write(&value, &mut out);
+                    let chosen = otherwise.choose(what.find(renderer)?);
+                    format.write(what, chosen, renderer, out)?;
                 }
             }
         }
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -243,27 +252,28 @@ impl Otherwise {
         Ok(Otherwise::Choice { by_truth, yes, no })
     }
 
-    fn apply(
-        &self,
-        value: Option<Value>,
-        renderer: &mut Renderer<'_, '_>,
-    ) -> Result<Value, InterpolateError> {
-        let chosen = match (self, value) {
-            (Otherwise::Missing(_), Some(value)) => return Ok(value),
+    fn choose(&self, value: Option<Value>) -> Chosen<'_> {
+        Chosen::Template(match (self, value) {
+            (Otherwise::Missing(_), Some(value)) => return Chosen::Value(value),
             (Otherwise::Missing(default), None) => default,
-            (Otherwise::False(_), Some(value)) if is_true(&value) => return Ok(value),
+            (Otherwise::False(_), Some(value)) if is_true(&value) => return Chosen::Value(value),
             (Otherwise::False(default), _) => default,
             (Otherwise::Present(instead), Some(_)) => instead,
-            (Otherwise::Present(_), None) => return Ok(Value::Null),
+            (Otherwise::Present(_), None) => return Chosen::Value(Value::Null),
             (Otherwise::Choice { by_truth, yes, .. }, Some(value))
                 if !by_truth || is_true(&value) =>
             {
                 yes
             }
             (Otherwise::Choice { no, .. }, _) => no,
-        };
-        Ok(Value::String(chosen.render(renderer)?))
+        })
     }
+}
+
+/// What a lookup comes to: the value itself, or one of the texts beside it.
+enum Chosen<'t> {
+    Value(Value),
+    Template(&'t Template),
 }
 
 /// Splits at the first `delimiter` that stands outside all parentheses.
@@ -329,7 +339,40 @@ impl Format {
         Ok((Format { left, width, repr: conversion == 'r' }, &rest[1..]))
     }
 
-    fn write(&self, value: &Value, out: &mut String) {
+    fn write(
+        &self,
+        what: &Selector,
+        chosen: Chosen<'_>,
+        renderer: &mut Renderer<'_, '_>,
+        out: &mut Vec<Span>,
+    ) -> Result<(), InterpolateError> {
+        let before = out.len();
+        match (chosen, what) {
+            (Chosen::Value(_), Selector::Keyword(Some(node))) if self.is_plain() => {
+                node.render_spans(renderer, out)?;
+            }
+            (Chosen::Template(template), _) if self.is_plain() => {
+                template.render_spans(renderer, out)?;
+            }
+            (Chosen::Value(value), _) => out.push(Span::substituted(self.shown(&value))),
+            (Chosen::Template(template), _) => {
+                let text = Value::String(template.render(renderer)?);
+                out.push(Span::substituted(self.shown(&text)));
+            }
+        }
+        // Even nothing leaves its mark: what stands around it may come to mean something else.
+        if out[before..].iter().all(|span| span.text.is_empty()) {
+            out.push(Span::substituted(String::new()));
+        }
+        Ok(())
+    }
+
+    /// Is it `s` alone?
+    fn is_plain(&self) -> bool {
+        self.width == 0 && !self.repr
+    }
+
+    fn shown(&self, value: &Value) -> String {
         let shown = match value {
             value if self.repr => repr(value),
             Value::Null => String::new(),
@@ -337,10 +380,6 @@ impl Format {
         };
         let missing = self.width.min(WIDEST).saturating_sub(shown.chars().count());
         let pad = " ".repeat(missing);
-        if self.left {
-            out.extend([shown.as_str(), &pad]);
-        } else {
-            out.extend([pad.as_str(), &shown]);
-        }
+        if self.left { shown + &pad } else { pad + &shown }
     }
 }

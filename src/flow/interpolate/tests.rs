@@ -154,3 +154,42 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn spans_tell_what_the_configuration_says_itself() {
+    let properties = Properties::from_iter([("a", json!("A"), "t"), ("none", Value::Null, "t")]);
+    let context = RenderContext {
+        properties: &properties,
+        sources: &[],
+        worker: &Properties::new(),
+        secret: &|_| None,
+    };
+    let kw =
+        |value: Value| json!({"type": "Interpolate", "fmtstring": "%(kw:d)s", "kw": {"d": value}});
+    let cases = [
+        (json!("plain"), "plain"),
+        (json!("x/%(prop:a)s/y"), "x/<A>/y"),
+        (json!("%(prop:missing)s/y"), "<>/y"),
+        (json!("%(prop:missing:-d)s/y"), "d/y"),
+        (json!("%(prop:missing:-d%(prop:a)s)s"), "d<A>"),
+        (json!("%(prop:a:?|yes|%(prop:a)s)s"), "yes"),
+        (json!("%(prop:a)r"), "<'A'>"),
+        (json!("%(prop:missing:-d)2s"), "< d>"),
+        (kw(json!("/srv")), "/srv"),
+        (kw(json!("/srv/%(prop:a)s")), "/srv/<A>"),
+        (json!({"type": "Property", "key": "a", "default": "d"}), "<A>"),
+        (json!({"type": "Property", "key": "b", "default": "d"}), "d"),
+        (json!({"type": "Property", "key": "none", "defaultWhenFalse": false}), "<>"),
+    ];
+    for (value, expected) in cases {
+        let spans = Renderable::parse(&value).unwrap().render_spans(&context).unwrap();
+        let shown: String = spans
+            .iter()
+            .map(|span| match span.substituted {
+                true => format!("<{}>", span.text),
+                false => span.text.clone(),
+            })
+            .collect();
+        assert_eq!(shown, expected, "{value}");
+    }
+}

@@ -1,6 +1,30 @@
 //! Files on their way between master and worker.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `file` | the end that receives a file |
+//! | `directory`, `unpack`, `place` | the end that receives a directory: archive, unpacking, moving into place |
+//! | `source` | the ends that send a file or a text |
+//! | `path` | which paths of the master a step may name |
+//! | `options`, `link` | the options that the steps share |
+//! | `run` | one transfer command, and what its end means for the step |
+
+pub(super) mod directory;
+pub(super) mod file;
+pub(super) mod link;
+pub(super) mod options;
+pub(super) mod path;
+mod place;
+pub(super) mod run;
+pub(super) mod source;
+#[cfg(test)]
+mod tests;
+mod unpack;
 
 use async_trait::async_trait;
+
+/// How temporary files and directories of a transfer are named, as in stock.
+const TEMPORARY: &str = "buildbot-transfer-";
 
 /// The master's end of a transfer: where an upload goes to, or a download comes from. A failure is a
 /// text for people; the bench then ends the command and tells it in

@@ -1,0 +1,180 @@
+//! MultipleFileUpload: files and directories of the worker into one directory of the master.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use protocol::command::{Block, Command, Compression};
+use protocol::update::Update;
+
+use super::line::Line;
+use super::registry::Draft;
+use super::render::render_texts;
+use super::transfer::link::Link;
+use super::transfer::options::{BlockOptions, compression, mode, renamed};
+use super::transfer::path::safe_name;
+use super::transfer::run::{
+    FileSource, cancelled, render_master_path, upload_directory, upload_file,
+};
+use super::upload::BLOCK;
+use super::{Capture, Outcome, Step, StepError, Stream, Workbench};
+use crate::config::fields::Fields;
+use crate::flow::interpolate::Renderable;
+use crate::model::{LogType, Results};
+
+#[derive(Debug)]
+struct MultipleFileUpload {
+    sources: Renderable,
+    destination: Renderable,
+    block: BlockOptions,
+    /// The sources are patterns.
+    glob: bool,
+    mode: Option<u32>,
+    compression: Compression,
+    keep_stamp: bool,
+    link: Link,
+    line: Line,
+}
+
+/// What a source is on the worker.
+enum Kind {
+    File,
+    Directory,
+}
+
+#[async_trait(?Send)]
+impl Step for MultipleFileUpload {
+    async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError> {
+        bench.log("stdio", LogType::Stdio, Stream::Stdout, "").await?;
+        let destination = render_master_path(bench, "masterdest", &self.destination)?;
+        let block = self.block.render(bench)?;
+        let mut sources = render_texts(bench, &self.sources)?;
+        if sources.is_empty() {
+            return Ok(Outcome::plain(Results::Skipped));
+        }
+        if self.glob {
+            sources = match matches(bench, &block.workdir, &sources).await? {
+                Some(found) => found,
+                None => return Ok(Outcome::plain(Results::Cancelled)),
+            };
+        }
+        let count = sources.len();
+        let text = format!("uploading {count} {}", if count == 1 { "file" } else { "files" });
+        self.line.show(bench, &text)?;
+        let mut results = if count == 0 { Results::Skipped } else { Results::Success };
+        for source in sources {
+            results = self.upload(bench, source, &block, &destination).await?;
+            if results != Results::Success {
+                break;
+            }
+        }
+        self.link.show(bench, &destination)?;
+        self.line.outcome(bench, results, &text)
+    }
+}
+
+impl MultipleFileUpload {
+    async fn upload(
+        &self,
+        bench: &mut dyn Workbench,
+        source: String,
+        block: &Block,
+        directory: &Path,
+    ) -> Result<Results, StepError> {
+        let block = block.clone();
+        let kind = match kind(bench, &block.workdir, &source).await? {
+            Ok(kind) => kind,
+            Err(results) => return Ok(results),
+        };
+        let name = safe_name(&source, &bench.worker().system).map_err(StepError::Failed)?;
+        let destination = name.map_or(directory.to_owned(), |name| directory.join(name));
+        match kind {
+            Kind::File => {
+                let file =
+                    FileSource { source, block, keep_stamp: self.keep_stamp, mode: self.mode };
+                upload_file(bench, file, destination).await
+            }
+            Kind::Directory => {
+                upload_directory(bench, source, block, self.compression, destination).await
+            }
+        }
+    }
+}
+
+/// Asks the worker; what cannot be uploaded is told in a log and ends the step.
+async fn kind(
+    bench: &mut dyn Workbench,
+    workdir: &str,
+    source: &str,
+) -> Result<Result<Kind, Results>, StepError> {
+    let stat = Command::Stat { file: join(workdir, source, &bench.worker().system) };
+    let finished = bench.command(stat, Capture::default()).await?;
+    if let Some(reason) = finished.interrupted {
+        return Ok(Err(cancelled(bench, &reason).await?));
+    }
+    let mode = finished.updates.iter().find_map(|update| match update {
+        Update::Stat([mode, ..]) if finished.rc == Some(0) => Some(mode & 0o170_000),
+        _ => None,
+    });
+    let message = match mode {
+        Some(0o040_000) => return Ok(Ok(Kind::Directory)),
+        Some(0o100_000) => return Ok(Ok(Kind::File)),
+        Some(_) => format!("{source} is neither a regular file, nor a directory"),
+        None => format!("File {workdir}/{source} not available at worker"),
+    };
+    bench.log("stderr", LogType::Text, Stream::Stdout, &message).await?;
+    Ok(Err(Results::Failure))
+}
+
+/// What the patterns match on the worker; `None` when somebody stopped the step.
+async fn matches(
+    bench: &mut dyn Workbench,
+    workdir: &str,
+    patterns: &[String],
+) -> Result<Option<Vec<String>>, StepError> {
+    let quiet = Capture { quiet: true, ..Capture::default() };
+    let mut found = Vec::new();
+    for pattern in patterns {
+        let path = join(workdir, pattern, &bench.worker().system);
+        let finished = bench.command(Command::Glob { path }, quiet).await?;
+        if let Some(reason) = finished.interrupted {
+            cancelled(bench, &reason).await?;
+            return Ok(None);
+        }
+        for update in finished.updates {
+            if let Update::Files(files) = update {
+                found.extend(files);
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
+/// A path below a directory of the worker; an absolute one stays as it is.
+fn join(directory: &str, path: &str, system: &str) -> String {
+    let nt = system == "nt";
+    let drive = nt && path.get(1..2) == Some(":");
+    if path.starts_with('/') || drive || (nt && path.starts_with('\\')) {
+        return path.to_owned();
+    }
+    match directory {
+        "" => path.to_owned(),
+        directory if directory.ends_with('/') => format!("{directory}{path}"),
+        directory => format!("{directory}/{path}"),
+    }
+}
+
+pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+    renamed(fields, "slavesrcs", "workersrcs");
+    Arc::new(MultipleFileUpload {
+        sources: fields.required("workersrcs"),
+        destination: fields.required("masterdest"),
+        block: BlockOptions::parse(fields, BLOCK),
+        glob: fields.or("glob", false),
+        mode: mode(fields),
+        compression: compression(fields),
+        keep_stamp: fields.or("keepstamp", false),
+        link: Link::parse(fields),
+        line: Line::of(draft),
+    })
+}
