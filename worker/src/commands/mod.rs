@@ -12,6 +12,7 @@ mod glob;
 mod program;
 mod python;
 mod text;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,11 +24,18 @@ use tokio::sync::mpsc;
 
 use crate::link::Link;
 use environment::Environment;
-use output::{Item, Output};
+use output::Output;
+use transfer::Transfer;
 
 /// Names and versions of the commands this worker knows, as `get_worker_info` reports them.
-pub const COMMANDS: [(&str, &str); 8] = [
+pub const COMMANDS: [(&str, &str); 14] = [
     ("shell", "3.3"),
+    ("uploadFile", "3.3"),
+    ("upload_file", "3.3"),
+    ("uploadDirectory", "3.3"),
+    ("upload_directory", "3.3"),
+    ("downloadFile", "3.3"),
+    ("download_file", "3.3"),
     ("mkdir", "3.3"),
     ("rmdir", "3.3"),
     ("cpdir", "3.3"),
@@ -80,8 +88,8 @@ pub async fn run(
         Output::new(link.clone(), command_id.clone(), &surroundings.settings);
     let work = async {
         let begun = Instant::now();
-        let ended = execute(command, &surroundings, &mut output, &mut stop).await;
-        output.put(Item::EndLines);
+        let ended =
+            execute(command, &command_id, &surroundings, &link, &mut output, &mut stop).await;
         if !ended.interrupted {
             output.value(Update::Elapsed(begun.elapsed().as_secs_f64()));
         }
@@ -89,17 +97,31 @@ pub async fn run(
         drop(output);
         ended.failure
     };
+    // The reporter ends unfinished lines last, behind the duration, as stock workers do.
     let (failure, ()) = tokio::join!(work, report);
     let _ = link.report(WorkerRequest::Complete { command_id, failure }).await;
 }
 
 async fn execute(
     command: Command,
+    command_id: &str,
     surroundings: &Surroundings,
+    link: &Link,
     output: &mut Output,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Ended {
     match command {
+        Command::UploadFile { source, block, keep_stamp } => {
+            Transfer { link, command_id, output, stop }.upload_file(source, block, keep_stamp).await
+        }
+        Command::UploadDirectory { source, block, compress } => {
+            Transfer { link, command_id, output, stop }
+                .upload_directory(source, block, compress)
+                .await
+        }
+        Command::DownloadFile { dest, block, mode } => {
+            Transfer { link, command_id, output, stop }.download_file(dest, block, mode).await
+        }
         Command::Shell(shell) => shell_command(shell, surroundings, output, stop).await,
         Command::RemoveDirectory { dirs, limits } => {
             remove_directories(&dirs, limits, surroundings, output, stop).await
@@ -137,7 +159,7 @@ fn file_command(command: &Command) -> files::Report {
         Command::Glob { path } => files::glob_paths(path),
         Command::ListDirectory { dir } => files::list_directory(dir),
         Command::RemoveFile { path } => files::remove_file(path),
-        _ => Vec::new(), // these run a program and never come here
+        _ => Vec::new(), // these run a program or move data and never come here
     }
 }
 

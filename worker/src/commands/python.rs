@@ -3,6 +3,10 @@
 
 use protocol::command::LogFile;
 use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
 
 /// `b'...'`
 pub fn bytes_repr(text: &str) -> String {
@@ -49,6 +53,15 @@ pub fn logfiles_repr(logfiles: &[(String, LogFile)]) -> String {
         .map(|(name, file)| format!("{}: {}", str_repr(name), value(file)))
         .collect();
     format!("{{{}}}", items.join(", "))
+}
+
+/// `[Errno 2] No such file or directory: '/path'`
+pub fn os_error(path: &Path, error: &io::Error) -> String {
+    let path = str_repr(&path.to_string_lossy());
+    match error.raw_os_error() {
+        Some(number) => format!("[Errno {number}] {}: {path}", Errno::from_raw(number).desc()),
+        None => format!("{error}: {path}"),
+    }
 }
 
 /// A number without a useless fraction.
@@ -113,6 +126,14 @@ mod tests {
     #[test]
     fn command_lines_are_quoted() {
         assert_eq!(shell_quote(&["sh", "-c", "echo 'a'", ""]), r#"sh -c 'echo '"'"'a'"'"'' """#);
+    }
+
+    #[test]
+    fn errors_of_the_system() {
+        let error = io::Error::from_raw_os_error(2);
+        let expected = "[Errno 2] No such file or directory: '/a'";
+        assert_eq!(os_error(Path::new("/a"), &error), expected);
+        assert_eq!(os_error(Path::new("/a"), &io::Error::other("odd")), "odd: '/a'");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod pulse;
 mod session;
 mod writer;
 
-pub use outbox::{Link, Lost};
+pub use outbox::{AskError, Link, Lost};
 
 use std::sync::Arc;
 

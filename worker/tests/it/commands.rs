@@ -7,27 +7,10 @@ use protocol::command::{Arg, Command, CommandLine, EnvValue, Limits, LogFile};
 use protocol::update::Update;
 use rmpv::Value;
 
-use crate::support::{Attached, Report, args, gone};
+use crate::support::{Attached, args, gone, kinds};
 
 fn limits() -> Limits {
     Limits { timeout: Some(120.0), max_time: None, log_environ: false }
-}
-
-/// The order of what is reported, texts by kind only.
-fn kinds(report: &Report) -> Vec<&'static str> {
-    let kind = |update: &Update| match update {
-        Update::Stdout(_) => "stdout",
-        Update::Stderr(_) => "stderr",
-        Update::Header(_) => "header",
-        Update::Log { .. } => "log",
-        Update::Rc(_) => "rc",
-        Update::Elapsed(_) => "elapsed",
-        Update::FailureReason(_) => "failure_reason",
-        Update::Files(_) => "files",
-        Update::Stat(_) => "stat",
-        Update::Other(..) => "other",
-    };
-    report.updates.iter().map(kind).collect()
 }
 
 #[tokio::test]

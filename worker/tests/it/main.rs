@@ -5,3 +5,4 @@ mod commands;
 mod link;
 mod stock;
 mod support;
+mod transfer;

@@ -187,8 +187,16 @@ impl Connection {
     }
 
     pub async fn acknowledge(&mut self, seq: u64) {
-        let message = Message::<MasterRequest>::Response { seq, result: Ok(Value::Nil) };
-        self.send_bytes(encode(&message)).await;
+        self.reply(seq, Ok(Value::Nil)).await;
+    }
+
+    pub async fn reply(&mut self, seq: u64, result: Result<Value, String>) {
+        self.send_bytes(encode(&Message::<MasterRequest>::Response { seq, result })).await;
+    }
+
+    /// Whether the worker asked for nothing while an answer was waited for.
+    pub fn is_quiet(&self) -> bool {
+        self.requests.is_empty()
     }
 
     /// Starts a command; its id.
@@ -255,6 +263,23 @@ impl Connection {
         };
         self.ask(op).await.expect("interrupted");
     }
+}
+
+/// The order of what is reported, texts by kind only.
+pub fn kinds(report: &Report) -> Vec<&'static str> {
+    let kind = |update: &Update| match update {
+        Update::Stdout(_) => "stdout",
+        Update::Stderr(_) => "stderr",
+        Update::Header(_) => "header",
+        Update::Log { .. } => "log",
+        Update::Rc(_) => "rc",
+        Update::Elapsed(_) => "elapsed",
+        Update::FailureReason(_) => "failure_reason",
+        Update::Files(_) => "files",
+        Update::Stat(_) => "stat",
+        Update::Other(..) => "other",
+    };
+    report.updates.iter().map(kind).collect()
 }
 
 /// One time per line.
@@ -330,12 +355,17 @@ pub fn is_alive(pid: &str) -> bool {
     stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).is_some_and(|c| c != 'Z')
 }
 
-/// Waits until a process has ended.
-pub async fn gone(pid: &str) {
+/// Waits until something holds.
+pub async fn until(holds: impl Fn() -> bool) {
     soon(async {
-        while is_alive(pid) {
+        while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
+}
+
+/// Waits until a process has ended.
+pub async fn gone(pid: &str) {
+    until(|| !is_alive(pid)).await;
 }
