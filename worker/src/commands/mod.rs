@@ -9,6 +9,7 @@ pub mod output;
 mod batch;
 mod files;
 mod glob;
+mod orphans;
 mod program;
 mod python;
 mod text;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::link::Link;
 use environment::Environment;
+pub use orphans::adopt_orphans;
 use output::Output;
 use transfer::Transfer;
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod kill;
 mod link;
 mod stock;
 mod support;

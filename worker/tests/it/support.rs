@@ -320,20 +320,7 @@ impl Attached {
 
     /// A program in `build`.
     pub fn shell(&self, command: CommandLine) -> Shell {
-        Shell {
-            workdir: self.path("build"),
-            command,
-            env: vec![],
-            want_stdout: true,
-            want_stderr: true,
-            limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
-            max_lines: None,
-            sigterm_time: None,
-            interrupt_signal: Some("KILL".into()),
-            initial_stdin: None,
-            logfiles: vec![],
-            use_pty: false,
-        }
+        shell(&self.path("build"), command)
     }
 
     pub fn script(&self, text: &str) -> Shell {
@@ -342,6 +329,60 @@ impl Attached {
 
     pub async fn run(&mut self, shell: Shell) -> Report {
         self.connection.run(&Command::Shell(shell)).await
+    }
+}
+
+/// A worker in a process of its own, with a connection to a scripted master. Dies with this.
+pub struct Daemon {
+    pub dir: tempfile::TempDir,
+    pub connection: Connection,
+    process: tokio::process::Child,
+}
+
+impl Daemon {
+    pub async fn new() -> Daemon {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let master = FakeMaster::new().await;
+        let program = env!("CARGO_BIN_EXE_buildbot-worker");
+        let basedir = dir.path().join("w");
+        let created = std::process::Command::new(program)
+            .arg("create-worker")
+            .arg(&basedir)
+            .args([&format!("127.0.0.1:{}", master.port), "w", "sekret"])
+            .output()
+            .expect("ran");
+        assert!(created.status.success());
+        let process = tokio::process::Command::new(program)
+            .args(["start", "--nodaemon"])
+            .arg(&basedir)
+            .stdout(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("started");
+        let connection = master.accept().await;
+        Daemon { dir, connection, process }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("alive")
+    }
+}
+
+/// A program as a step without options asks for it.
+pub fn shell(workdir: &str, command: CommandLine) -> Shell {
+    Shell {
+        workdir: workdir.into(),
+        command,
+        env: vec![],
+        want_stdout: true,
+        want_stderr: true,
+        limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
+        max_lines: None,
+        sigterm_time: None,
+        interrupt_signal: Some("KILL".into()),
+        initial_stdin: None,
+        logfiles: vec![],
+        use_pty: false,
     }
 }
 

@@ -3,14 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::{Command as Program, Stdio};
 
 use protocol::command::{Block, Command, Compression};
 use protocol::msgpack::{MasterRequest, WorkerRequest};
 use protocol::update::Update;
 use rmpv::Value;
 
-use crate::support::{Attached, Connection, FakeMaster, Report, kinds, until};
+use crate::support::{Attached, Connection, Daemon, Report, kinds, until};
 
 fn block(size: u64, max_size: Option<u64>) -> Block {
     Block { workdir: String::new(), max_size, size }
@@ -369,34 +368,15 @@ fn peak_memory(pid: u32) -> u64 {
 #[tokio::test]
 async fn a_huge_file_costs_little_memory() {
     const SIZE: u64 = 512 << 20;
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let master = FakeMaster::new().await;
-    let basedir = dir.path().join("w");
-    let program = env!("CARGO_BIN_EXE_buildbot-worker");
-    let created = Program::new(program)
-        .arg("create-worker")
-        .arg(&basedir)
-        .args([&format!("127.0.0.1:{}", master.port), "w", "sekret"])
-        .output()
-        .expect("ran");
-    assert!(created.status.success());
-    let mut process = tokio::process::Command::new(program)
-        .args(["start", "--nodaemon"])
-        .arg(&basedir)
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("started");
-    let mut connection = master.accept().await;
-    let path = dir.path().join("huge");
+    let mut worker = Daemon::new().await;
+    let path = worker.dir.path().join("huge");
     let file = fs::File::create(&path).expect("file");
     file.set_len(SIZE).expect("sparse");
     file.write_all_at(b"end", SIZE - 3).expect("written");
-    let (received, rc) = count(&mut connection, &path).await;
+    let (received, rc) = count(&mut worker.connection, &path).await;
     assert_eq!((received, rc), (SIZE, Some(0)));
-    let peak = peak_memory(process.id().expect("alive"));
+    let peak = peak_memory(worker.pid());
     assert!(peak < 32, "{peak} MiB");
-    process.kill().await.expect("ended");
 }
 
 /// Uploads a file in the blocks of stock's `FileUpload`; its size as it arrived, and the exit status.

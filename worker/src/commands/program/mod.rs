@@ -3,15 +3,16 @@
 //! One loop waits at the same time for output, for the program's end, for its limits, for its log
 //! files and for a [`Stop`]. The program is read only while everything read before was handed on.
 //!
-//! A program is killed together with its process group. A process that left the group (a daemon with a
-//! session of its own) is out of reach, as it is for a stock worker.
+//! A program that is killed takes everybody along whom it has started: see [`kin`].
 
 mod argv;
 mod header;
 mod kill;
+mod kin;
 mod logfile;
 mod process;
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -51,13 +52,15 @@ pub(super) async fn run(
     output: &mut Output,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Outcome {
-    let environment = environment::build(own, &shell.env, &shell.workdir);
+    let mut environment = environment::build(own, &shell.env, &shell.workdir);
+    let outer = environment.remove(OsStr::new(kin::MARK));
+    let outer = outer.as_deref().and_then(OsStr::to_str);
     let pty = shell.use_pty && shell.initial_stdin.as_deref().is_none_or(str::is_empty);
     output.header(header::opening(&shell, &environment, pty));
     let begun = Instant::now();
     let tails = shell.logfiles.iter().map(|(name, file)| Tail::new(name, file, &shell.workdir));
     let tails: Vec<Tail> = tails.collect();
-    let outcome = match Process::spawn(&shell, &environment, pty) {
+    let outcome = match Process::spawn(&shell, &environment, outer, pty) {
         Err(error) => not_started(&shell, &error, output),
         Ok(process) => {
             let mut run = Run::new(&shell, process, tails, begun);
@@ -125,17 +128,19 @@ impl<'a> Run<'a> {
         while !self.process.is_over() && self.survived.is_none() {
             match self.next_event(output, stop).await {
                 Event::Drained => self.last_output = Instant::now(),
-                Event::Bytes(stream, bytes) => self.bytes(stream, bytes, output),
+                Event::Bytes(stream, bytes) => self.bytes(stream, bytes, output).await,
                 Event::Exited(status) => self.exited(status),
-                Event::Stop(stop) => self.stop(stop, output),
+                Event::Stop(stop) => self.stop(stop, output).await,
                 Event::Silent => {
-                    self.exceeded(self.shell.limits.timeout.map(Excess::Silence), output)
+                    let excess = self.shell.limits.timeout.map(Excess::Silence);
+                    self.exceeded(excess, output).await;
                 }
                 Event::OutOfTime => {
-                    self.exceeded(self.shell.limits.max_time.map(Excess::Time), output)
+                    let excess = self.shell.limits.max_time.map(Excess::Time);
+                    self.exceeded(excess, output).await;
                 }
                 Event::PollLogs => self.poll_logs(output),
-                Event::NextSignal => self.next_signal(output),
+                Event::NextSignal => self.next_signal(output).await,
             }
         }
     }
@@ -162,7 +167,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn bytes(&mut self, stream: Stream, bytes: Vec<u8>, output: &mut Output) {
+    async fn bytes(&mut self, stream: Stream, bytes: Vec<u8>, output: &mut Output) {
         self.last_output = Instant::now();
         let wanted = match stream {
             Stream::Stdout => self.shell.want_stdout,
@@ -175,7 +180,7 @@ impl<'a> Run<'a> {
         if let Some(allowed) = self.shell.max_lines.filter(|allowed| seen > *allowed)
             && self.ending.is_none()
         {
-            self.exceeded(Some(Excess::Lines { seen, allowed }), output);
+            self.exceeded(Some(Excess::Lines { seen, allowed }), output).await;
             self.process.stdout.close();
         }
         output.put(Item::Bytes(stream, bytes));
@@ -189,25 +194,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn stop(&mut self, stop: Stop, output: &mut Output) {
+    async fn stop(&mut self, stop: Stop, output: &mut Output) {
         self.interrupted = true;
         if self.ending.is_none() {
             output.put(Item::Flush);
             output.header(header::INTERRUPTED);
-            self.end();
+            self.end().await;
         }
         tracing::debug!("command stopped: {stop:?}");
     }
 
-    fn exceeded(&mut self, excess: Option<Excess>, output: &mut Output) {
+    async fn exceeded(&mut self, excess: Option<Excess>, output: &mut Output) {
         if let Some(excess) = excess {
             output.value(Update::FailureReason(excess.reason().to_owned()));
             output.header(excess.header(self.shell));
-            self.end();
+            self.end().await;
         }
     }
 
-    fn end(&mut self) {
+    async fn end(&mut self) {
+        self.process.kin.remember().await;
         let sigterm = self
             .shell
             .sigterm_time
@@ -223,7 +229,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn next_signal(&mut self, output: &mut Output) {
+    async fn next_signal(&mut self, output: &mut Output) {
         let dead = self.process.exited().is_some();
         let Some(ending) = &mut self.ending else { return };
         match ending.next(dead, Instant::now()) {
@@ -232,6 +238,9 @@ impl<'a> Run<'a> {
                     output.header(format!("{survived} failed to kill process\n"));
                 }
                 self.process.signal(signal);
+                if dead {
+                    self.process.kin.kill().await;
+                }
             }
             Next::StopReading => {
                 self.process.stdout.close();
@@ -261,11 +270,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What log files still hold, then the end of unfinished lines. Whoever is left of a killed group
-    /// is killed.
+    /// What log files still hold, then the end of unfinished lines. Whoever is left of a killed program
+    /// is killed first.
     async fn last_words(&mut self, output: &mut Output) {
         if self.ending.is_some() {
             self.process.signal(Signal::SIGKILL);
+            self.process.kin.kill().await;
         }
         loop {
             self.next_poll = self.begun;
@@ -276,6 +286,10 @@ impl<'a> Run<'a> {
             output.drain().await;
         }
         output.put(Item::EndLines);
+        let told = self.process.kin.tell();
+        if !told.is_empty() {
+            output.header(told);
+        }
     }
 
     fn outcome(&self, output: &mut Output) -> Outcome {
