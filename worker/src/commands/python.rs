@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use nix::errno::Errno;
-
 /// `b'...'`
 pub fn bytes_repr(text: &str) -> String {
     let mut shown = String::from("b");
@@ -59,8 +57,17 @@ pub fn logfiles_repr(logfiles: &[(String, LogFile)]) -> String {
 pub fn os_error(path: &Path, error: &io::Error) -> String {
     let path = str_repr(&path.to_string_lossy());
     match error.raw_os_error() {
-        Some(number) => format!("[Errno {number}] {}: {path}", Errno::from_raw(number).desc()),
+        Some(number) => format!("[Errno {number}] {}: {path}", system_text(error)),
         None => format!("{error}: {path}"),
+    }
+}
+
+/// The system's text for an error, without its number.
+pub fn system_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
     }
 }
 
@@ -134,6 +141,8 @@ mod tests {
         let expected = "[Errno 2] No such file or directory: '/a'";
         assert_eq!(os_error(Path::new("/a"), &error), expected);
         assert_eq!(os_error(Path::new("/a"), &io::Error::other("odd")), "odd: '/a'");
+        let error = io::Error::from_raw_os_error(40);
+        assert_eq!(system_text(&error), "Too many levels of symbolic links");
     }
 
     #[test]

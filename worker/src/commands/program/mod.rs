@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Stop;
 use super::environment::{self, Environment};
 use super::output::{Item, Output, Stream};
+use super::python::system_text;
 use header::Excess;
 use kill::{Ending, Next};
 use logfile::Tail;
@@ -78,7 +79,7 @@ pub(super) async fn run(
 
 /// A program that cannot be started is an ordinary failure with exit status 1.
 fn not_started(shell: &Shell, error: &io::Error, output: &mut Output) -> Outcome {
-    let text = format!("cannot execute {}: {error}\n", argv::repr(&shell.command));
+    let text = format!("cannot execute {}: {}\n", argv::repr(&shell.command), system_text(error));
     output.put(Item::Bytes(Stream::Stderr, text.into_bytes()));
     Outcome { rc: 1, failure: None, interrupted: false }
 }
