@@ -9,6 +9,7 @@ mod argv;
 mod header;
 mod kill;
 mod kin;
+mod lines;
 mod logfile;
 mod process;
 
@@ -30,6 +31,7 @@ use super::output::{Item, Output, Stream};
 use super::python::system_text;
 use header::Excess;
 use kill::{Ending, Next};
+use lines::LineCounter;
 use logfile::Tail;
 use process::{Process, Source};
 
@@ -326,41 +328,4 @@ async fn at(time: Option<Instant>) {
 /// `None` when the limit is beyond what time can count.
 fn after(begin: Instant, seconds: f64) -> Option<Instant> {
     begin.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
-}
-
-/// Counts line ends: `\r\n`, `\r` and `\n` are one each, also when cut by a read.
-#[derive(Debug, Default)]
-struct LineCounter {
-    seen: u64,
-    stdout_after_cr: bool,
-    stderr_after_cr: bool,
-}
-
-impl LineCounter {
-    fn count(&mut self, stream: &Stream, bytes: &[u8]) -> u64 {
-        let after_cr = match stream {
-            Stream::Stdout => &mut self.stdout_after_cr,
-            _ => &mut self.stderr_after_cr,
-        };
-        for byte in bytes {
-            if *byte == b'\r' || (*byte == b'\n' && !*after_cr) {
-                self.seen += 1;
-            }
-            *after_cr = *byte == b'\r';
-        }
-        self.seen
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_ends_cut_by_a_read_count_once() {
-        let mut lines = LineCounter::default();
-        assert_eq!(lines.count(&Stream::Stdout, b"a\r"), 1);
-        assert_eq!(lines.count(&Stream::Stderr, b"\n"), 2);
-        assert_eq!(lines.count(&Stream::Stdout, b"\nb\nc\r\n\r"), 5);
-    }
 }

@@ -12,6 +12,7 @@
 
 #[cfg(target_os = "linux")]
 mod proc;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::{sleep, timeout};
+use trace::{Member, Trace};
 
 /// The variable by which a program's offspring is found. Headers do not show it.
 pub(in crate::commands) const MARK: &str = "BUILDBOT_STEP";
@@ -29,28 +31,6 @@ const ROUNDS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Looking at a process can hang with the process.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// One process, as it was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Member {
-    pid: i32,
-    parent: i32,
-    group: i32,
-    session: i32,
-    /// Clock ticks since boot: a process id alone may belong to somebody else by now.
-    start: u64,
-    name: String,
-}
-
-/// By what kin are recognised.
-#[derive(Debug, Clone)]
-struct Trace {
-    token: String,
-    leader: i32,
-    start: u64,
-    /// Seen before: process id and start.
-    known: BTreeMap<i32, u64>,
-}
 
 /// The kin of one program.
 #[derive(Debug)]
@@ -170,48 +150,6 @@ impl Kin {
     }
 }
 
-impl Member {
-    fn is(&self, other: &Member) -> bool {
-        (self.pid, self.start) == (other.pid, other.start)
-    }
-
-    fn shown(&self) -> String {
-        format!("{} ({})", self.pid, self.name)
-    }
-}
-
-impl Trace {
-    /// Picks kin out of all processes that may be: those not older than the leader. `marked` tells
-    /// whether a process has the mark, `orphan` whether it was adopted and has no mark of anybody.
-    fn pick(
-        &self,
-        all: Vec<Member>,
-        marked: impl Fn(&Member) -> bool,
-        orphan: impl Fn(&Member) -> bool,
-    ) -> Vec<Member> {
-        let stranger = |one: &Member| one.pid == self.leader && one.start != self.start;
-        let renumbered = all.iter().any(stranger);
-        let is_close = |one: &Member| {
-            self.known.get(&one.pid) == Some(&one.start)
-                || (!renumbered && [one.pid, one.group, one.session].contains(&self.leader))
-        };
-        let (mut kin, mut others): (Vec<Member>, Vec<Member>) = all
-            .into_iter()
-            .filter(|member| member.start >= self.start)
-            .partition(|member| is_close(member) || marked(member) || orphan(member));
-        loop {
-            let is_child = |one: &Member| kin.iter().any(|parent| parent.pid == one.parent);
-            let (children, rest): (Vec<Member>, Vec<Member>) =
-                others.into_iter().partition(is_child);
-            if children.is_empty() {
-                return kin;
-            }
-            kin.extend(children);
-            others = rest;
-        }
-    }
-}
-
 fn processes(count: usize) -> String {
     if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }
@@ -247,39 +185,8 @@ fn look(_trace: &Trace) -> Vec<Member> {
 mod tests {
     use super::*;
 
-    fn member(pid: i32, parent: i32, group: i32, start: u64) -> Member {
-        Member { pid, parent, group, session: group, start, name: format!("p{pid}") }
-    }
-
-    fn trace() -> Trace {
-        Trace { token: "t".into(), leader: 10, start: 100, known: [(40, 140)].into() }
-    }
-
-    #[test]
-    fn who_belongs_to_a_program() {
-        let all = vec![
-            member(1, 0, 1, 0),      // older than the program
-            member(10, 5, 10, 100),  // the program
-            member(11, 10, 11, 101), // its child, which left the group
-            member(12, 11, 11, 102), // and a grandchild
-            member(20, 1, 20, 120),  // marked
-            member(30, 1, 10, 130),  // in its group
-            member(40, 1, 1, 140),   // known from before
-            member(41, 1, 1, 141),   // a stranger
-            member(50, 1, 1, 150),   // an orphan
-            member(60, 20, 1, 99),   // cannot be: older
-        ];
-        let pick = |trace: &Trace| {
-            let kin = trace.pick(all.clone(), |one| one.pid == 20, |one| one.pid == 50);
-            let mut pids: Vec<i32> = kin.iter().map(|one| one.pid).collect();
-            pids.sort_unstable();
-            pids
-        };
-        assert_eq!(pick(&trace()), [10, 11, 12, 20, 30, 40, 50]);
-        let reused = Trace { known: [(40, 139)].into(), ..trace() };
-        assert_eq!(pick(&reused), [10, 11, 12, 20, 30, 50], "the id belongs to another process");
-        let reused = Trace { start: 99, ..trace() };
-        assert_eq!(pick(&reused), [20, 40, 50, 60], "the leader's id does");
+    fn member(pid: i32) -> Member {
+        Member { pid, parent: 0, group: pid, session: pid, start: 1, name: format!("p{pid}") }
     }
 
     #[test]
@@ -294,8 +201,8 @@ mod tests {
     fn what_is_told() {
         let mut kin = Kin::new("t".into(), Pid::from_raw(10));
         assert_eq!(kin.tell(), "");
-        kin.killed = vec![member(1, 0, 1, 0), member(2, 0, 2, 0)];
-        kin.spared = vec![(member(3, 0, 3, 0), Errno::EPERM)];
+        kin.killed = vec![member(1), member(2)];
+        kin.spared = vec![(member(3), Errno::EPERM)];
         let expected = "killed 2 processes that had left the process group: 1 (p1), 2 (p2)\n\
                         could not kill process 3 (p3): Operation not permitted\n";
         assert_eq!(kin.tell(), expected);

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::{MARK, Member};
+use super::MARK;
+use super::trace::Member;
 
 /// Every process that is no zombie, this one left out.
 pub(super) fn all() -> Vec<Member> {
