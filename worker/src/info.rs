@@ -167,6 +167,9 @@ mod tests {
         assert_eq!(info.environ, [("A".to_owned(), "b".to_owned())]);
         assert!(info.others.contains(&("rack".to_owned(), Value::from("7\n"))));
         assert!(!info.others.iter().any(|(name, _)| name == "broken"));
-        assert!(!info.commands.iter().any(|(name, _)| name.starts_with("upload")));
+        let names: Vec<&str> = info.commands.iter().map(|(name, _)| name.as_str()).collect();
+        for name in ["shell", "uploadFile", "upload_directory", "downloadFile", "rmfile"] {
+            assert!(names.contains(&name), "{name}");
+        }
     }
 }

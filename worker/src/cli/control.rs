@@ -114,6 +114,9 @@ fn work(config: Config) -> anyhow::Result<()> {
     tracing::info!("starting {config:?}, version {}", crate::info::VERSION);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
+        if let Err(error) = crate::commands::adopt_orphans() {
+            tracing::warn!("cannot adopt orphaned processes of builds: {error}");
+        }
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;

@@ -3,7 +3,6 @@
 use protocol::update::{TimedUpdate, Update};
 
 use super::output::Stream;
-use super::text::Line;
 
 /// What every non-text update costs of the buffer, as in stock workers.
 const VALUE_COST: usize = 20;
@@ -34,23 +33,26 @@ impl Batch {
         std::mem::take(&mut self.updates)
     }
 
-    /// Adds a line; a full batch, if it did not fit in any more, must be sent first.
-    pub fn add_line(&mut self, stream: &Stream, line: Line) -> Option<Vec<TimedUpdate>> {
-        let full = self.make_room(line.text.len() + LINE_COST);
+    /// Adds a line, given without its newline; a full batch, if it did not fit in any more, must be
+    /// sent first.
+    pub fn add_line(&mut self, stream: &Stream, line: &str, time: f64) -> Option<Vec<TimedUpdate>> {
+        let full = self.make_room(line.len() + 1 + LINE_COST);
         if let Some(last) = self.updates.last_mut()
             && let Some(text) = text_of(&mut last.update, stream)
         {
-            text.push_str(&line.text);
-            last.times.push(line.time);
+            text.push_str(line);
+            text.push('\n');
+            last.times.push(time);
             return full;
         }
+        let text = format!("{line}\n");
         let update = match stream {
-            Stream::Stdout => Update::Stdout(line.text),
-            Stream::Stderr => Update::Stderr(line.text),
-            Stream::Header => Update::Header(line.text),
-            Stream::Log(name) => Update::Log { name: name.to_string(), text: line.text },
+            Stream::Stdout => Update::Stdout(text),
+            Stream::Stderr => Update::Stderr(text),
+            Stream::Header => Update::Header(text),
+            Stream::Log(name) => Update::Log { name: name.to_string(), text },
         };
-        self.updates.push(TimedUpdate { update, times: vec![line.time] });
+        self.updates.push(TimedUpdate { update, times: vec![time] });
         full
     }
 
@@ -83,18 +85,14 @@ fn text_of<'a>(update: &'a mut Update, stream: &Stream) -> Option<&'a mut String
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Line {
-        Line { text: text.into(), time: 1.0 }
-    }
-
     #[test]
     fn neighbours_of_one_stream_are_merged() {
         let mut batch = Batch::new(1000);
-        batch.add_line(&Stream::Stdout, line("a\n"));
-        batch.add_line(&Stream::Stdout, line("b\n"));
-        batch.add_line(&Stream::Stderr, line("c\n"));
-        batch.add_line(&Stream::Log("x".into()), line("d\n"));
-        batch.add_line(&Stream::Log("y".into()), line("e\n"));
+        batch.add_line(&Stream::Stdout, "a", 1.0);
+        batch.add_line(&Stream::Stdout, "b", 1.0);
+        batch.add_line(&Stream::Stderr, "c", 1.0);
+        batch.add_line(&Stream::Log("x".into()), "d", 1.0);
+        batch.add_line(&Stream::Log("y".into()), "e", 1.0);
         batch.add_value(Update::Rc(0));
         let updates: Vec<Update> = batch.take().into_iter().map(|timed| timed.update).collect();
         let log = |name: &str, text: &str| Update::Log { name: name.into(), text: text.into() };
@@ -112,8 +110,8 @@ mod tests {
     #[test]
     fn a_full_batch_comes_out_before_the_line_that_does_not_fit() {
         let mut batch = Batch::new(40);
-        assert_eq!(batch.add_line(&Stream::Stdout, line("12345\n")), None);
-        let full = batch.add_line(&Stream::Stdout, line("6789012345\n")).expect("over 40");
+        assert_eq!(batch.add_line(&Stream::Stdout, "12345", 1.0), None);
+        let full = batch.add_line(&Stream::Stdout, "6789012345", 1.0).expect("over 40");
         assert_eq!(full.len(), 1);
         assert_eq!(full[0].update, Update::Stdout("12345\n".into()));
         assert_eq!(full[0].times, [1.0]);
@@ -123,7 +121,7 @@ mod tests {
     #[test]
     fn one_line_may_be_larger_than_the_buffer() {
         let mut batch = Batch::new(1);
-        assert_eq!(batch.add_line(&Stream::Stdout, line("abc\n")), None);
+        assert_eq!(batch.add_line(&Stream::Stdout, "abc", 1.0), None);
         assert_eq!(batch.take().len(), 1);
     }
 }

@@ -11,7 +11,7 @@ pub type Environment = BTreeMap<OsString, OsString>;
 ///
 /// `${NAME}` stands for the worker's own value, an unknown one for nothing; replacements are not
 /// searched again. A list is joined with `:`. The worker's `PYTHONPATH` is kept behind a new one.
-/// `PWD` is the working directory.
+/// `PWD` is the working directory, in its plainest spelling.
 pub fn build(
     own: &Environment,
     wanted: &[(String, Option<EnvValue>)],
@@ -33,9 +33,22 @@ pub fn build(
         environment.insert(name.into(), expand(&text, own));
     }
     if environment.get(&OsString::from("MACHTYPE")).is_none_or(|kind| kind != "i686-pc-msys") {
-        environment.insert("PWD".into(), workdir.into());
+        environment.insert("PWD".into(), plain(workdir).into());
     }
     environment
+}
+
+/// An absolute path without `.`, `..` and superfluous slashes. Links are not looked at.
+fn plain(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 fn expand(text: &str, own: &Environment) -> OsString {
@@ -95,9 +108,31 @@ mod tests {
     }
 
     #[test]
+    fn the_working_directory_is_spelled_plainly() {
+        for (path, expected) in
+            [("/a/b", "/a/b"), ("/a/../b/./c/", "/b/c"), ("/", "/"), ("/../a//b", "/a/b")]
+        {
+            assert_eq!(plain(path), expected);
+        }
+    }
+
+    #[test]
+    fn the_search_path_of_python_is_extended() {
+        let own: Environment = [("PYTHONPATH".into(), "/own".into())].into();
+        let paths = Some(EnvValue::Paths(vec!["a".into(), "b".into()]));
+        let path = |wanted| {
+            build(&own, &[("PYTHONPATH".to_owned(), wanted)], "/")
+                .get(&OsString::from("PYTHONPATH"))
+                .cloned()
+        };
+        assert_eq!(path(paths), Some("a:b:/own".into()));
+        assert_eq!(path(None), None);
+    }
+
+    #[test]
     fn replacements_are_not_searched_again() {
         let own: Environment = [("X".into(), "${X}".into())].into();
-        let wanted = [("Y".to_owned(), Some(EnvValue::Text("${X}${".into())))];
+        let wanted = [("Y".to_owned(), Some(EnvValue::Text("${X}${}${".into())))];
         assert_eq!(build(&own, &wanted, "/")[&OsString::from("Y")], "${X}${");
     }
 }

@@ -5,10 +5,10 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::{fs, io};
 
-use nix::errno::Errno;
 use protocol::update::Update;
 
 use super::glob::glob;
+use super::python::system_text;
 
 /// What such a command reports, in order.
 pub type Report = Vec<Update>;
@@ -81,9 +81,6 @@ pub fn remove_file(path: &str) -> Report {
 
 /// Header and error number, as stock workers report an expected failure.
 pub fn failure(command: &str, path: &str, error: &io::Error) -> Report {
-    let (text, number) = match error.raw_os_error() {
-        Some(number) => (Errno::from_raw(number).desc().to_owned(), number),
-        None => (error.to_string(), 1),
-    };
+    let (text, number) = (system_text(error), error.raw_os_error().unwrap_or(1));
     vec![Update::Header(format!("{command}: {text}: {path}")), Update::Rc(i64::from(number))]
 }

@@ -1,7 +1,9 @@
 //! File name patterns as the stock worker understands them: `*`, `?`, `[...]`, and `**` for any number
-//! of directories. Hidden names need a pattern that begins with a dot; dangling links are listed.
+//! of directories. Hidden names need a pattern that begins with a dot; dangling links are listed. A
+//! pattern that ends with a slash means directories only, and they are listed with a slash.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Everything that matches, sorted. Unreadable directories match nothing.
@@ -13,6 +15,10 @@ pub fn glob(pattern: &str) -> Vec<String> {
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
     let mut found = Vec::new();
     walk(&root, &parts, &mut found);
+    if pattern.ends_with('/') {
+        found.retain(|path| path.is_dir());
+        found.iter_mut().for_each(|path| path.push(""));
+    }
     let mut names: Vec<String> =
         found.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     names.sort();
@@ -26,7 +32,10 @@ fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) {
         return;
     };
     if *part == "**" {
-        walk_any_depth(base, rest, found);
+        if rest.is_empty() {
+            found.push(base.join(""));
+        }
+        walk_any_depth(base, rest, &mut Vec::new(), found);
     } else if part.contains(['*', '?', '[']) {
         for name in names(base).into_iter().filter(|name| matches(part, name)) {
             step(&base.join(name), rest, found);
@@ -36,17 +45,33 @@ fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `**` matches this directory and every one below; links to directories are not followed.
-fn walk_any_depth(base: &Path, rest: &[&str], found: &mut Vec<PathBuf>) {
-    walk(base, rest, found);
+/// `**` matches this directory and every one below, also behind links, as long as these do not lead
+/// back to where the search came from: `above` are the directories on the way.
+fn walk_any_depth(
+    base: &Path,
+    rest: &[&str],
+    above: &mut Vec<(u64, u64)>,
+    found: &mut Vec<PathBuf>,
+) {
+    let Ok(meta) = fs::metadata(or_here(base)) else { return };
+    let id = (meta.dev(), meta.ino());
+    if above.contains(&id) {
+        return;
+    }
+    if !rest.is_empty() {
+        walk(base, rest, found);
+    }
+    above.push(id);
     for name in names(base).into_iter().filter(|name| !name.starts_with('.')) {
         let path = base.join(name);
-        match fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_dir() => walk_any_depth(&path, rest, found),
-            Ok(_) if rest.is_empty() => found.push(path),
-            _ => {}
+        if rest.is_empty() {
+            found.push(path.clone());
+        }
+        if path.is_dir() {
+            walk_any_depth(&path, rest, above, found);
         }
     }
+    above.pop();
 }
 
 fn step(path: &Path, rest: &[&str], found: &mut Vec<PathBuf>) {
@@ -58,9 +83,12 @@ fn step(path: &Path, rest: &[&str], found: &mut Vec<PathBuf>) {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let entries = fs::read_dir(or_here(dir)).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn or_here(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
@@ -171,9 +199,20 @@ mod tests {
             names.iter().map(|name| name.replace(&base, "")).collect::<Vec<_>>()
         };
         assert_eq!(found("**/*.txt"), ["a.txt", "d1/b.txt", "d1/d2/c.txt"]);
+        assert_eq!(found("d*/"), ["d1/"]);
+        assert_eq!(found("**/"), ["", "d1/", "d1/d2/"]);
+        assert_eq!(found("d1/**"), ["d1/", "d1/b.txt", "d1/d2", "d1/d2/c.txt"]);
+        assert!(found("a.txt/").is_empty() && found("none/**").is_empty());
         assert_eq!(found("d*"), ["d1", "dangling"]);
         assert_eq!(found("d1/b.txt"), ["d1/b.txt"]);
         assert!(found("nomatch*").is_empty());
         assert!(found("a.txt/*").is_empty());
+        std::os::unix::fs::symlink(".", path("d1/d2/loop")).expect("link");
+        std::os::unix::fs::symlink("d1", path("link")).expect("link");
+        assert_eq!(found("**/c.txt"), ["d1/d2/c.txt", "link/d2/c.txt"]);
+        assert_eq!(
+            found("link/**"),
+            ["link/", "link/b.txt", "link/d2", "link/d2/c.txt", "link/d2/loop"]
+        );
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::batch::Batch;
-use super::text::{Line, LineSplitter, Utf8Decoder};
+use super::text::{LineSplitter, Utf8Decoder};
 use crate::link::Link;
 
 /// Where text belongs. The order is that in which unfinished lines are ended.
@@ -139,27 +139,31 @@ impl Reporter {
 
     async fn text(&mut self, stream: Stream, bytes: &[u8]) {
         let max = self.max_line_length;
-        let state = self.streams.entry(stream.clone());
-        let (decoder, splitter) =
-            state.or_insert_with(|| (Utf8Decoder::default(), LineSplitter::new(max)));
-        let mut lines = Vec::new();
-        splitter.feed(&decoder.feed(bytes), now(), &mut lines);
-        self.lines(&stream, lines).await;
+        let (decoder, splitter) = self
+            .streams
+            .entry(stream.clone())
+            .or_insert_with(|| (Utf8Decoder::default(), LineSplitter::new(max)));
+        let text = decoder.feed(bytes);
+        let mut full = Vec::new();
+        let batch = &mut self.batch;
+        splitter.feed(&text, now(), |line, time| full.extend(batch.add_line(&stream, line, time)));
+        self.send_all(full).await;
     }
 
     async fn end_lines(&mut self) {
         for (stream, (mut decoder, mut splitter)) in std::mem::take(&mut self.streams) {
-            let mut lines = Vec::new();
-            splitter.feed(decoder.finish(), now(), &mut lines);
-            splitter.finish(now(), &mut lines);
-            self.lines(&stream, lines).await;
+            let mut full = Vec::new();
+            let batch = &mut self.batch;
+            let mut add = |line: &str, time| full.extend(batch.add_line(&stream, line, time));
+            splitter.feed(decoder.finish(), now(), &mut add);
+            splitter.finish(now(), add);
+            self.send_all(full).await;
         }
     }
 
-    async fn lines(&mut self, stream: &Stream, lines: Vec<Line>) {
-        for line in lines {
-            let full = self.batch.add_line(stream, line);
-            self.send(full).await;
+    async fn send_all(&self, full: Vec<Vec<TimedUpdate>>) {
+        for updates in full {
+            self.send(Some(updates)).await;
         }
     }
 

@@ -3,6 +3,8 @@
 
 use protocol::command::LogFile;
 use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
 
 /// `b'...'`
 pub fn bytes_repr(text: &str) -> String {
@@ -49,6 +51,24 @@ pub fn logfiles_repr(logfiles: &[(String, LogFile)]) -> String {
         .map(|(name, file)| format!("{}: {}", str_repr(name), value(file)))
         .collect();
     format!("{{{}}}", items.join(", "))
+}
+
+/// `[Errno 2] No such file or directory: '/path'`
+pub fn os_error(path: &Path, error: &io::Error) -> String {
+    let path = str_repr(&path.to_string_lossy());
+    match error.raw_os_error() {
+        Some(number) => format!("[Errno {number}] {}: {path}", system_text(error)),
+        None => format!("{error}: {path}"),
+    }
+}
+
+/// The system's text for an error, without its number.
+pub fn system_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
 }
 
 /// A number without a useless fraction.
@@ -113,6 +133,16 @@ mod tests {
     #[test]
     fn command_lines_are_quoted() {
         assert_eq!(shell_quote(&["sh", "-c", "echo 'a'", ""]), r#"sh -c 'echo '"'"'a'"'"'' """#);
+    }
+
+    #[test]
+    fn errors_of_the_system() {
+        let error = io::Error::from_raw_os_error(2);
+        let expected = "[Errno 2] No such file or directory: '/a'";
+        assert_eq!(os_error(Path::new("/a"), &error), expected);
+        assert_eq!(os_error(Path::new("/a"), &io::Error::other("odd")), "odd: '/a'");
+        let error = io::Error::from_raw_os_error(40);
+        assert_eq!(system_text(&error), "Too many levels of symbolic links");
     }
 
     #[test]

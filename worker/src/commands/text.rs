@@ -52,15 +52,8 @@ impl Utf8Decoder {
     }
 }
 
-/// One complete line, with its newline and the time its first character arrived.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    pub text: String,
-    /// Unix seconds.
-    pub time: f64,
-}
-
-/// Cuts text into lines of at most a given length.
+/// Cuts text into lines of at most a given length. Each line goes, without its newline, to whoever
+/// feeds the text, with the time its first character arrived (Unix seconds).
 #[derive(Debug)]
 pub struct LineSplitter {
     /// Characters of a line, its newline included.
@@ -88,18 +81,31 @@ impl LineSplitter {
         }
     }
 
-    /// Adds text that arrived at `now`; complete lines go to `lines`.
-    pub fn feed(&mut self, text: &str, now: f64, lines: &mut Vec<Line>) {
+    /// Adds text that arrived at `now`.
+    pub fn feed(&mut self, text: &str, now: f64, mut line: impl FnMut(&str, f64)) {
         let joined = match self.held.is_empty() {
             true => None,
             false => Some(std::mem::take(&mut self.held) + text),
         };
         let mut rest = joined.as_deref().unwrap_or(text);
         while !rest.is_empty() {
-            let plain = rest.find(['\n', '\r', '\x08', '\x1b']).unwrap_or(rest.len());
-            self.add(&rest[..plain], now, lines);
-            rest = &rest[plain..];
-            match line_end(rest) {
+            let control = |byte| matches!(byte, b'\n' | b'\r' | b'\x08' | b'\x1b');
+            let (plain, after) =
+                rest.split_at(rest.bytes().position(control).unwrap_or(rest.len()));
+            rest = after;
+            let end = line_end(rest);
+            // A whole line at once, which is the rule, need not be copied.
+            if let End::After(length) = end
+                && self.line.is_empty()
+                && plain.len() < self.max_length
+            {
+                line(plain, self.started.take().unwrap_or(now));
+                self.in_backspaces = false;
+                rest = &rest[length..];
+                continue;
+            }
+            self.add(plain, now, &mut line);
+            match end {
                 End::Nothing => break,
                 End::Unfinished => {
                     self.started.get_or_insert(now);
@@ -107,41 +113,41 @@ impl LineSplitter {
                     break;
                 }
                 End::Plain => {
-                    self.add(&rest[..1], now, lines);
+                    self.add(&rest[..1], now, &mut line);
                     rest = &rest[1..];
                 }
                 End::Backspace => {
                     if !self.in_backspaces {
-                        self.end(now, lines);
+                        self.end(now, &mut line);
                     }
                     self.in_backspaces = true;
                     rest = &rest[1..];
                 }
                 End::After(length) => {
                     self.in_backspaces = false;
-                    self.end(now, lines);
+                    self.end(now, &mut line);
                     rest = &rest[length..];
                 }
             }
         }
     }
 
-    /// Ends an unfinished line with a newline.
-    pub fn finish(&mut self, now: f64, lines: &mut Vec<Line>) {
+    /// Ends an unfinished line.
+    pub fn finish(&mut self, now: f64, mut line: impl FnMut(&str, f64)) {
         let held = std::mem::take(&mut self.held);
-        self.add(held.trim_end_matches('\r'), now, lines);
+        self.add(held.trim_end_matches('\r'), now, &mut line);
         if self.length > 0 || !held.is_empty() {
-            self.end(now, lines);
+            self.end(now, &mut line);
         }
         self.in_backspaces = false;
     }
 
-    fn add(&mut self, text: &str, now: f64, lines: &mut Vec<Line>) {
+    fn add(&mut self, text: &str, now: f64, line: &mut impl FnMut(&str, f64)) {
         let mut rest = text;
         while !rest.is_empty() {
             self.in_backspaces = false;
             if self.length + 1 == self.max_length {
-                self.end(now, lines);
+                self.end(now, line);
             }
             self.started.get_or_insert(now);
             let room = self.max_length - 1 - self.length;
@@ -152,10 +158,9 @@ impl LineSplitter {
         }
     }
 
-    fn end(&mut self, now: f64, lines: &mut Vec<Line>) {
-        let mut text = std::mem::take(&mut self.line);
-        text.push('\n');
-        lines.push(Line { text, time: self.started.take().unwrap_or(now) });
+    fn end(&mut self, now: f64, line: &mut impl FnMut(&str, f64)) {
+        line(&self.line, self.started.take().unwrap_or(now));
+        self.line.clear();
         self.length = 0;
     }
 }
@@ -237,11 +242,12 @@ mod tests {
 
     fn split(max: u64, pieces: &[&str]) -> Vec<String> {
         let (mut splitter, mut lines) = (LineSplitter::new(max), Vec::new());
+        let mut add = |line: &str, _: f64| lines.push(format!("{line}\n"));
         for piece in pieces {
-            splitter.feed(piece, 1.0, &mut lines);
+            splitter.feed(piece, 1.0, &mut add);
         }
-        splitter.finish(2.0, &mut lines);
-        lines.into_iter().map(|line| line.text).collect()
+        splitter.finish(2.0, &mut add);
+        lines
     }
 
     #[test]
@@ -272,15 +278,16 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.chars().count() <= 4096));
         assert_eq!(pieces[1..4].concat().replace('\n', ""), line);
         assert_eq!(split(4, &["äöü\nabcd\n"]), ["äöü\n", "abc\n", "d\n"]);
+        assert_eq!(split(4, &["abc\nabcd\nx", "yz\n"]), ["abc\n", "abc\n", "d\n", "xyz\n"]);
     }
 
     #[test]
     fn a_line_carries_the_time_of_its_first_character() {
-        let (mut splitter, mut lines) = (LineSplitter::new(100), Vec::new());
-        splitter.feed("a", 1.0, &mut lines);
-        splitter.feed("b\nc\n", 2.0, &mut lines);
-        let times: Vec<f64> = lines.iter().map(|line| line.time).collect();
-        assert_eq!(times, [1.0, 2.0]);
+        let (mut splitter, mut times) = (LineSplitter::new(100), Vec::new());
+        splitter.feed("a", 1.0, |_, time| times.push(time));
+        splitter.feed("b\nc\nd\r", 2.0, |_, time| times.push(time));
+        splitter.feed("\ne\n", 3.0, |_, time| times.push(time));
+        assert_eq!(times, [1.0, 2.0, 2.0, 3.0]);
     }
 
     #[test]

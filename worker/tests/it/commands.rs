@@ -7,27 +7,10 @@ use protocol::command::{Arg, Command, CommandLine, EnvValue, Limits, LogFile};
 use protocol::update::Update;
 use rmpv::Value;
 
-use crate::support::{Attached, Report, args, gone};
+use crate::support::{Attached, args, gone, kinds};
 
 fn limits() -> Limits {
     Limits { timeout: Some(120.0), max_time: None, log_environ: false }
-}
-
-/// The order of what is reported, texts by kind only.
-fn kinds(report: &Report) -> Vec<&'static str> {
-    let kind = |update: &Update| match update {
-        Update::Stdout(_) => "stdout",
-        Update::Stderr(_) => "stderr",
-        Update::Header(_) => "header",
-        Update::Log { .. } => "log",
-        Update::Rc(_) => "rc",
-        Update::Elapsed(_) => "elapsed",
-        Update::FailureReason(_) => "failure_reason",
-        Update::Files(_) => "files",
-        Update::Stat(_) => "stat",
-        Update::Other(..) => "other",
-    };
-    report.updates.iter().map(kind).collect()
 }
 
 #[tokio::test]
@@ -283,6 +266,10 @@ async fn file_commands_and_their_failures() {
     let report = connection.run(&Command::MakeDirectory { dir: blocked.clone() }).await;
     assert_eq!(report.rc(), Some(20));
     assert_eq!(report.header(), format!("mkdir: Not a directory: {blocked}\n"));
+    let to = format!("{blocked}/y");
+    let copy = Command::CopyDirectory { from: top.clone(), to, limits: limits() };
+    let expected = format!("[Errno 20] Not a directory: '{blocked}'");
+    assert_eq!(connection.run(&copy).await.failure, Some(expected));
     assert_eq!(connection.run(&Command::RemoveFile { path: file.clone() }).await.rc(), Some(0));
     assert_eq!(connection.run(&Command::RemoveFile { path: file }).await.rc(), Some(2));
 
@@ -311,6 +298,7 @@ async fn a_workdir_that_cannot_be_made_fails_the_command() {
     fs::write(worker.path("build"), "").expect("file in the way");
     let shell = worker.script("true");
     let report = worker.run(shell).await;
-    assert_eq!(report.rc(), Some(17));
-    assert!(report.header().starts_with("mkdir: File exists: "));
+    let error = format!("[Errno 17] File exists: '{}'", worker.path("build"));
+    assert_eq!((report.rc(), report.failure.as_ref()), (None, Some(&error)));
+    assert_eq!(report.stderr(), format!("error in RunProcess._startCommand ({error})\n"));
 }

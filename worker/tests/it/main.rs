@@ -2,9 +2,12 @@
 
 mod cli;
 mod commands;
+mod kill;
 mod leave;
 mod link;
 mod stock;
 mod support;
 mod tac;
 mod tls;
+mod transfer;
+

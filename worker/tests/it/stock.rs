@@ -24,6 +24,11 @@ f.addStep(steps.ShellCommand(command=['sh', '-c', 'echo out-$GREETING; echo err 
     env={'GREETING': 'hello'}, logfiles={'x': 'x.log'}, name='first'))
 f.addStep(steps.ShellCommand(command='exit 3', flunkOnFailure=False, name='second'))
 f.addStep(steps.FileExists(file='build/x.log', name='exists'))
+f.addStep(steps.FileUpload(workersrc='x.log', masterdest='up/x.log', keepstamp=True, name='upload'))
+for compress in (None, 'gz', 'bz2'):
+    f.addStep(steps.DirectoryUpload(workersrc='.', masterdest='up/%s' % compress, compress=compress,
+        name='directory-%s' % compress))
+f.addStep(steps.FileDownload(mastersrc='master.cfg', workerdest='down.cfg', mode=0o640, name='download'))
 f.addStep(steps.CopyDirectory(src='build', dest='copy', name='copy'))
 f.addStep(steps.RemoveDirectory(dir='copy', name='remove'))
 f.addStep(steps.ShellCommand(command=['sh', '-c', 'seq 20000'], name='long'))
@@ -123,6 +128,10 @@ async fn a_build_of_a_stock_master() {
     soon(worker).await.expect("no panic").expect("a good end");
     process.kill().await.expect("ended");
     check(&verdict);
+    for name in ["x.log", "None/x.log", "gz/x.log", "bz2/x.log"] {
+        let uploaded = std::fs::read_to_string(master.join("up").join(name));
+        assert_eq!(uploaded.expect(name), "logged\n");
+    }
 }
 
 fn check(verdict: &str) {
@@ -135,7 +144,8 @@ fn check(verdict: &str) {
     assert!(first.contains("hsh -c 'echo out-$GREETING; echo err >&2; echo logged > x.log'\n"));
     assert_eq!(steps["first"]["logs"]["x"], "ologged\n");
     assert!(stdio("second").contains("program finished with exit code 3"), "{verdict}");
-    for step in ["make", "exists", "copy", "remove", "long"] {
+    let transfers = ["upload", "directory-None", "directory-gz", "directory-bz2", "download"];
+    for step in ["make", "exists", "copy", "remove", "long"].into_iter().chain(transfers) {
         assert_eq!(steps[step]["results"], 0, "{step}: {verdict}");
     }
     let long = stdio("long");

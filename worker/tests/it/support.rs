@@ -197,8 +197,16 @@ impl Connection {
     }
 
     pub async fn acknowledge(&mut self, seq: u64) {
-        let message = Message::<MasterRequest>::Response { seq, result: Ok(Value::Nil) };
-        self.send_bytes(encode(&message)).await;
+        self.reply(seq, Ok(Value::Nil)).await;
+    }
+
+    pub async fn reply(&mut self, seq: u64, result: Result<Value, String>) {
+        self.send_bytes(encode(&Message::<MasterRequest>::Response { seq, result })).await;
+    }
+
+    /// Whether the worker asked for nothing while an answer was waited for.
+    pub fn is_quiet(&self) -> bool {
+        self.requests.is_empty()
     }
 
     /// Starts a command; its id.
@@ -267,6 +275,23 @@ impl Connection {
     }
 }
 
+/// The order of what is reported, texts by kind only.
+pub fn kinds(report: &Report) -> Vec<&'static str> {
+    let kind = |update: &Update| match update {
+        Update::Stdout(_) => "stdout",
+        Update::Stderr(_) => "stderr",
+        Update::Header(_) => "header",
+        Update::Log { .. } => "log",
+        Update::Rc(_) => "rc",
+        Update::Elapsed(_) => "elapsed",
+        Update::FailureReason(_) => "failure_reason",
+        Update::Files(_) => "files",
+        Update::Stat(_) => "stat",
+        Update::Other(..) => "other",
+    };
+    report.updates.iter().map(kind).collect()
+}
+
 /// One time per line.
 fn check_times(update: &Update, times: &[f64]) {
     if let Update::Stdout(text) | Update::Stderr(text) | Update::Header(text) = update {
@@ -305,20 +330,7 @@ impl Attached {
 
     /// A program in `build`.
     pub fn shell(&self, command: CommandLine) -> Shell {
-        Shell {
-            workdir: self.path("build"),
-            command,
-            env: vec![],
-            want_stdout: true,
-            want_stderr: true,
-            limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
-            max_lines: None,
-            sigterm_time: None,
-            interrupt_signal: Some("KILL".into()),
-            initial_stdin: None,
-            logfiles: vec![],
-            use_pty: false,
-        }
+        shell(&self.path("build"), command)
     }
 
     pub fn script(&self, text: &str) -> Shell {
@@ -327,6 +339,60 @@ impl Attached {
 
     pub async fn run(&mut self, shell: Shell) -> Report {
         self.connection.run(&Command::Shell(shell)).await
+    }
+}
+
+/// A worker in a process of its own, with a connection to a scripted master. Dies with this.
+pub struct Daemon {
+    pub dir: tempfile::TempDir,
+    pub connection: Connection,
+    process: tokio::process::Child,
+}
+
+impl Daemon {
+    pub async fn new() -> Daemon {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let master = FakeMaster::new().await;
+        let program = env!("CARGO_BIN_EXE_buildbot-worker");
+        let basedir = dir.path().join("w");
+        let created = std::process::Command::new(program)
+            .arg("create-worker")
+            .arg(&basedir)
+            .args([&format!("127.0.0.1:{}", master.port), "w", "sekret"])
+            .output()
+            .expect("ran");
+        assert!(created.status.success());
+        let process = tokio::process::Command::new(program)
+            .args(["start", "--nodaemon"])
+            .arg(&basedir)
+            .stdout(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("started");
+        let connection = master.accept().await;
+        Daemon { dir, connection, process }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("alive")
+    }
+}
+
+/// A program as a step without options asks for it.
+pub fn shell(workdir: &str, command: CommandLine) -> Shell {
+    Shell {
+        workdir: workdir.into(),
+        command,
+        env: vec![],
+        want_stdout: true,
+        want_stderr: true,
+        limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
+        max_lines: None,
+        sigterm_time: None,
+        interrupt_signal: Some("KILL".into()),
+        initial_stdin: None,
+        logfiles: vec![],
+        use_pty: false,
     }
 }
 
@@ -340,12 +406,17 @@ pub fn is_alive(pid: &str) -> bool {
     stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).is_some_and(|c| c != 'Z')
 }
 
-/// Waits until a process has ended.
-pub async fn gone(pid: &str) {
+/// Waits until something holds.
+pub async fn until(holds: impl Fn() -> bool) {
     soon(async {
-        while is_alive(pid) {
+        while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
+}
+
+/// Waits until a process has ended.
+pub async fn gone(pid: &str) {
+    until(|| !is_alive(pid)).await;
 }

@@ -3,15 +3,17 @@
 //! One loop waits at the same time for output, for the program's end, for its limits, for its log
 //! files and for a [`Stop`]. The program is read only while everything read before was handed on.
 //!
-//! A program is killed together with its process group. A process that left the group (a daemon with a
-//! session of its own) is out of reach, as it is for a stock worker.
+//! A program that is killed takes everybody along whom it has started: see [`kin`].
 
 mod argv;
 mod header;
 mod kill;
+mod kin;
+mod lines;
 mod logfile;
 mod process;
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -26,8 +28,10 @@ use tokio::time::{Instant, sleep_until};
 use super::Stop;
 use super::environment::{self, Environment};
 use super::output::{Item, Output, Stream};
+use super::python::system_text;
 use header::Excess;
 use kill::{Ending, Next};
+use lines::LineCounter;
 use logfile::Tail;
 use process::{Process, Source};
 
@@ -51,13 +55,15 @@ pub(super) async fn run(
     output: &mut Output,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Outcome {
-    let environment = environment::build(own, &shell.env, &shell.workdir);
+    let mut environment = environment::build(own, &shell.env, &shell.workdir);
+    let outer = environment.remove(OsStr::new(kin::MARK));
+    let outer = outer.as_deref().and_then(OsStr::to_str);
     let pty = shell.use_pty && shell.initial_stdin.as_deref().is_none_or(str::is_empty);
     output.header(header::opening(&shell, &environment, pty));
     let begun = Instant::now();
     let tails = shell.logfiles.iter().map(|(name, file)| Tail::new(name, file, &shell.workdir));
     let tails: Vec<Tail> = tails.collect();
-    let outcome = match Process::spawn(&shell, &environment, pty) {
+    let outcome = match Process::spawn(&shell, &environment, outer, pty) {
         Err(error) => not_started(&shell, &error, output),
         Ok(process) => {
             let mut run = Run::new(&shell, process, tails, begun);
@@ -75,7 +81,7 @@ pub(super) async fn run(
 
 /// A program that cannot be started is an ordinary failure with exit status 1.
 fn not_started(shell: &Shell, error: &io::Error, output: &mut Output) -> Outcome {
-    let text = format!("cannot execute {}: {error}\n", argv::repr(&shell.command));
+    let text = format!("cannot execute {}: {}\n", argv::repr(&shell.command), system_text(error));
     output.put(Item::Bytes(Stream::Stderr, text.into_bytes()));
     Outcome { rc: 1, failure: None, interrupted: false }
 }
@@ -125,17 +131,19 @@ impl<'a> Run<'a> {
         while !self.process.is_over() && self.survived.is_none() {
             match self.next_event(output, stop).await {
                 Event::Drained => self.last_output = Instant::now(),
-                Event::Bytes(stream, bytes) => self.bytes(stream, bytes, output),
+                Event::Bytes(stream, bytes) => self.bytes(stream, bytes, output).await,
                 Event::Exited(status) => self.exited(status),
-                Event::Stop(stop) => self.stop(stop, output),
+                Event::Stop(stop) => self.stop(stop, output).await,
                 Event::Silent => {
-                    self.exceeded(self.shell.limits.timeout.map(Excess::Silence), output)
+                    let excess = self.shell.limits.timeout.map(Excess::Silence);
+                    self.exceeded(excess, output).await;
                 }
                 Event::OutOfTime => {
-                    self.exceeded(self.shell.limits.max_time.map(Excess::Time), output)
+                    let excess = self.shell.limits.max_time.map(Excess::Time);
+                    self.exceeded(excess, output).await;
                 }
                 Event::PollLogs => self.poll_logs(output),
-                Event::NextSignal => self.next_signal(output),
+                Event::NextSignal => self.next_signal(output).await,
             }
         }
     }
@@ -162,7 +170,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn bytes(&mut self, stream: Stream, bytes: Vec<u8>, output: &mut Output) {
+    async fn bytes(&mut self, stream: Stream, bytes: Vec<u8>, output: &mut Output) {
         self.last_output = Instant::now();
         let wanted = match stream {
             Stream::Stdout => self.shell.want_stdout,
@@ -175,7 +183,7 @@ impl<'a> Run<'a> {
         if let Some(allowed) = self.shell.max_lines.filter(|allowed| seen > *allowed)
             && self.ending.is_none()
         {
-            self.exceeded(Some(Excess::Lines { seen, allowed }), output);
+            self.exceeded(Some(Excess::Lines { seen, allowed }), output).await;
             self.process.stdout.close();
         }
         output.put(Item::Bytes(stream, bytes));
@@ -189,25 +197,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn stop(&mut self, stop: Stop, output: &mut Output) {
+    async fn stop(&mut self, stop: Stop, output: &mut Output) {
         self.interrupted = true;
         if self.ending.is_none() {
             output.put(Item::Flush);
             output.header(header::INTERRUPTED);
-            self.end();
+            self.end().await;
         }
         tracing::debug!("command stopped: {stop:?}");
     }
 
-    fn exceeded(&mut self, excess: Option<Excess>, output: &mut Output) {
+    async fn exceeded(&mut self, excess: Option<Excess>, output: &mut Output) {
         if let Some(excess) = excess {
             output.value(Update::FailureReason(excess.reason().to_owned()));
             output.header(excess.header(self.shell));
-            self.end();
+            self.end().await;
         }
     }
 
-    fn end(&mut self) {
+    async fn end(&mut self) {
+        self.process.kin.remember().await;
         let sigterm = self
             .shell
             .sigterm_time
@@ -223,7 +232,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn next_signal(&mut self, output: &mut Output) {
+    async fn next_signal(&mut self, output: &mut Output) {
         let dead = self.process.exited().is_some();
         let Some(ending) = &mut self.ending else { return };
         match ending.next(dead, Instant::now()) {
@@ -232,6 +241,9 @@ impl<'a> Run<'a> {
                     output.header(format!("{survived} failed to kill process\n"));
                 }
                 self.process.signal(signal);
+                if dead {
+                    self.process.kin.kill().await;
+                }
             }
             Next::StopReading => {
                 self.process.stdout.close();
@@ -261,11 +273,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What log files still hold, then the end of unfinished lines. Whoever is left of a killed group
-    /// is killed.
+    /// What log files still hold, then the end of unfinished lines. Whoever is left of a killed program
+    /// is killed first.
     async fn last_words(&mut self, output: &mut Output) {
         if self.ending.is_some() {
             self.process.signal(Signal::SIGKILL);
+            self.process.kin.kill().await;
         }
         loop {
             self.next_poll = self.begun;
@@ -276,6 +289,10 @@ impl<'a> Run<'a> {
             output.drain().await;
         }
         output.put(Item::EndLines);
+        let told = self.process.kin.tell();
+        if !told.is_empty() {
+            output.header(told);
+        }
     }
 
     fn outcome(&self, output: &mut Output) -> Outcome {
@@ -311,41 +328,4 @@ async fn at(time: Option<Instant>) {
 /// `None` when the limit is beyond what time can count.
 fn after(begin: Instant, seconds: f64) -> Option<Instant> {
     begin.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
-}
-
-/// Counts line ends: `\r\n`, `\r` and `\n` are one each, also when cut by a read.
-#[derive(Debug, Default)]
-struct LineCounter {
-    seen: u64,
-    stdout_after_cr: bool,
-    stderr_after_cr: bool,
-}
-
-impl LineCounter {
-    fn count(&mut self, stream: &Stream, bytes: &[u8]) -> u64 {
-        let after_cr = match stream {
-            Stream::Stdout => &mut self.stdout_after_cr,
-            _ => &mut self.stderr_after_cr,
-        };
-        for byte in bytes {
-            if *byte == b'\r' || (*byte == b'\n' && !*after_cr) {
-                self.seen += 1;
-            }
-            *after_cr = *byte == b'\r';
-        }
-        self.seen
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_ends_cut_by_a_read_count_once() {
-        let mut lines = LineCounter::default();
-        assert_eq!(lines.count(&Stream::Stdout, b"a\r"), 1);
-        assert_eq!(lines.count(&Stream::Stderr, b"\n"), 2);
-        assert_eq!(lines.count(&Stream::Stdout, b"\nb\nc\r\n\r"), 5);
-    }
 }
