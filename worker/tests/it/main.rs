@@ -4,6 +4,8 @@ mod cli;
 mod commands;
 mod leave;
 mod link;
+mod pb;
+mod pb_master;
 mod stock;
 mod support;
 mod tac;

@@ -305,20 +305,7 @@ impl Attached {
 
     /// A program in `build`.
     pub fn shell(&self, command: CommandLine) -> Shell {
-        Shell {
-            workdir: self.path("build"),
-            command,
-            env: vec![],
-            want_stdout: true,
-            want_stderr: true,
-            limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
-            max_lines: None,
-            sigterm_time: None,
-            interrupt_signal: Some("KILL".into()),
-            initial_stdin: None,
-            logfiles: vec![],
-            use_pty: false,
-        }
+        shell(&self.path("build"), command)
     }
 
     pub fn script(&self, text: &str) -> Shell {
@@ -327,6 +314,23 @@ impl Attached {
 
     pub async fn run(&mut self, shell: Shell) -> Report {
         self.connection.run(&Command::Shell(shell)).await
+    }
+}
+
+pub fn shell(workdir: &str, command: CommandLine) -> Shell {
+    Shell {
+        workdir: workdir.to_owned(),
+        command,
+        env: vec![],
+        want_stdout: true,
+        want_stderr: true,
+        limits: Limits { timeout: Some(120.0), max_time: None, log_environ: false },
+        max_lines: None,
+        sigterm_time: None,
+        interrupt_signal: Some("KILL".into()),
+        initial_stdin: None,
+        logfiles: vec![],
+        use_pty: false,
     }
 }
 
