@@ -47,8 +47,18 @@ impl Connection<'_> {
             );
         }
         let (basedir, delete) = (self.config.basedir.clone(), self.config.delete_leftover_dirs);
-        self.replies.spawn_blocking(move || {
-            (id, builders::arrange(&basedir, &builders, delete).map(|()| Reply::Done))
+        self.later(id, move || builders::arrange(&basedir, &builders, delete).map(|()| Reply::Done))
+    }
+
+    /// Has the answer worked out where nothing waits for it but the master.
+    fn later(
+        &mut self,
+        id: u64,
+        work: impl FnOnce() -> Result<Reply, String> + Send + 'static,
+    ) -> Answered {
+        self.replies.spawn(async move {
+            let reply = tokio::task::spawn_blocking(work).await;
+            (id, reply.unwrap_or_else(|error| Err(error.to_string())))
         });
         Answered::Later
     }
@@ -76,10 +86,7 @@ impl Connection<'_> {
     fn info(&mut self, id: u64) -> Answered {
         let config = self.config.clone();
         let environment = Arc::clone(&self.surroundings.environment);
-        self.replies.spawn_blocking(move || {
-            (id, Ok(Reply::Info(Box::new(info::collect(&config, &environment)))))
-        });
-        Answered::Later
+        self.later(id, move || Ok(Reply::Info(Box::new(info::collect(&config, &environment)))))
     }
 
     fn set(&mut self, settings: WorkerSettings) {
