@@ -31,7 +31,7 @@ pub fn collect(config: &Config, environment: &Environment) -> WorkerInfo {
         environ: environment.iter().map(|(name, value)| (lossy(name), lossy(value))).collect(),
         numcpus: Some(numcpus(config)),
         delete_leftover_dirs: config.delete_leftover_dirs,
-        commands: COMMANDS.map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec(),
+        commands: commands(),
         obfuscated_args: true,
         ..WorkerInfo::default()
     };
@@ -51,6 +51,11 @@ pub fn collect(config: &Config, environment: &Environment) -> WorkerInfo {
     }
     info.others.extend(os_release(&release).map(|(name, value)| (name, Value::from(value))));
     info
+}
+
+/// Every command of this worker with its version.
+pub fn commands() -> Vec<(String, String)> {
+    COMMANDS.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
 }
 
 fn hostname() -> String {

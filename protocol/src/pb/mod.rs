@@ -2,7 +2,6 @@
 //!
 //! A connection begins with a login: [`PbLogin`] on the master, which then becomes the session of a
 //! worker, [`PbMaster`]. The worker's side is [`PbWorker`].
-
 //!
 //! | file | what it holds |
 //! |---|---|

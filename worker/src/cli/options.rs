@@ -48,7 +48,7 @@ pub struct CreateOptions {
     /// listener for it.
     #[arg(long, default_value = "pb", value_parser = protocol)]
     pub protocol: Protocol,
-    /// Endpoint string of the master, in place of <MASTER>: tcp:host=H:port=P, tls:H:P,
+    /// Endpoint string of the master, in place of HOST:PORT: tcp:host=H:port=P, tls:H:P,
     /// tls:H:P:trustRoots=DIR.
     #[arg(long, value_parser = endpoint, conflicts_with = "proxy_connection_string")]
     pub connection_string: Option<String>,

@@ -1,8 +1,7 @@
 //! One attempt to connect, up to where the protocol takes over.
 
-use std::time::Duration;
-
 use protocol::msgpack::MsgpackWorker;
+use protocol::pb::{PbWorker, PbWorkerLogin};
 use protocol::session::WorkerSession;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -11,12 +10,12 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::failure::ConnectError;
+use super::login::LOGIN_TIMEOUT;
 use super::stream;
 use super::wire::{self, AnyStream, Reader, Writer};
 use crate::config::{Config, Protocol};
+use crate::info;
 
-/// For the whole login. A master that loads its configuration lets workers wait.
-pub(super) const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes; a master sends nothing near it.
 const MAX_MESSAGE: usize = 64 << 20;
 
@@ -28,12 +27,21 @@ pub(super) type Connected = (Box<dyn WorkerSession>, (Reader, Writer));
 pub(super) async fn connect(config: &Config) -> Result<Connected, ConnectError> {
     let stream = stream::open(config).await?;
     match config.protocol {
-        Protocol::Pb => Ok((Box::new(broker(config)), wire::bytes(stream))),
+        Protocol::Pb => Ok((Box::new(PbWorker::new(login(config))), wire::bytes(stream))),
         Protocol::Msgpack => {
             let wire = timeout(LOGIN_TIMEOUT, handshake(config, stream)).await;
             let wire = wire.map_err(|_| ConnectError::Timeout(LOGIN_TIMEOUT.as_secs()))??;
             Ok((Box::new(MsgpackWorker::new()), wire))
         }
+    }
+}
+
+fn login(config: &Config) -> PbWorkerLogin {
+    PbWorkerLogin {
+        name: config.name.clone(),
+        password: config.password.clone(),
+        version: info::VERSION.to_owned(),
+        commands: info::commands(),
     }
 }
 
@@ -60,8 +68,4 @@ pub(super) async fn without_handshake(stream: AnyStream) -> (Reader, Writer) {
 
 fn limits() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
-}
-
-fn broker(_: &Config) -> MsgpackWorker {
-    MsgpackWorker::new()
 }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use futures_util::future::FusedFuture;
 use protocol::msgpack::WorkerSettings;
 use protocol::order::{Order, Reply};
-use protocol::report::{Answer, Report, WorkerRequest};
+use protocol::report::{Report, WorkerRequest};
 use protocol::session::{WorkerEvent, WorkerSession};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::connect::LOGIN_TIMEOUT;
+use super::leaving::Leaving;
+use super::login::Login;
 use super::outbox::{Link, Outgoing};
 use super::pulse::{Beat, Pulse};
 use super::running::{Over, Running};
@@ -49,20 +50,10 @@ pub(super) struct Connection<'a> {
     /// The master has greeted this worker.
     pub(super) served: bool,
     pub(super) logged_in: bool,
-    session: Box<dyn WorkerSession>,
-    requests: mpsc::Receiver<Outgoing>,
+    pub(super) session: Box<dyn WorkerSession>,
+    pub(super) requests: mpsc::Receiver<Outgoing>,
     pending: VecDeque<Packet>,
-    leaving: Leaving,
-}
-
-/// On the way to the end.
-enum Leaving {
-    No,
-    /// The master was asked, under this ticket, to shut this worker down after its builds.
-    Asked(u64),
-    /// The master cannot be asked: the end comes when no command runs.
-    WhenIdle,
-    Now,
+    pub(super) leaving: Leaving,
 }
 
 /// What an order is answered with.
@@ -140,7 +131,7 @@ impl<'a> Connection<'a> {
         leave: &mut (impl FusedFuture<Output = ()> + Unpin),
     ) -> End {
         let mut pulse = Pulse::new(self.config, Instant::now());
-        let login_by = Instant::now() + LOGIN_TIMEOUT;
+        let mut login = Login::new(reader.has_pings());
         loop {
             if let Err(cause) = self.take_events() {
                 return self.lost(cause);
@@ -152,6 +143,7 @@ impl<'a> Connection<'a> {
                 () = &mut *leave, if !leave.is_terminated() => self.leave(),
                 heard = reader.read(), if self.pending.len() < MAX_PENDING => {
                     pulse.heard(Instant::now());
+                    login.greeted = true;
                     match heard {
                         Ok(Some(bytes)) => self.session.receive(&bytes),
                         Ok(None) => {}
@@ -168,9 +160,8 @@ impl<'a> Connection<'a> {
                 }
                 over = self.running.next_over() => self.over(over),
                 Some(Ok((id, reply))) = self.replies.join_next() => self.answer(id, reply),
-                () = sleep_until(login_by), if !self.logged_in => {
-                    let seconds = LOGIN_TIMEOUT.as_secs();
-                    return self.lost(format!("the master did not finish the login within {seconds} s"));
+                () = sleep_until(login.deadline()), if !self.logged_in => {
+                    return self.lost(login.complaint());
                 }
                 () = pulse.due(), if self.logged_in => match pulse.beat(Instant::now()) {
                     Beat::Ask => self.sign_of_life(reader.has_pings()),
@@ -182,48 +173,6 @@ impl<'a> Connection<'a> {
                     return self.lost(cause.unwrap_or_else(|error| error.to_string()));
                 }
             }
-        }
-    }
-
-    /// Somebody asks for the end.
-    fn leave(&mut self) {
-        if !self.logged_in {
-            tracing::info!("not in use by a master: ending at once");
-            self.leaving = Leaving::Now;
-            return;
-        }
-        let ticket = self.link.ticket("shutdown");
-        match self.session.report(ticket, Report::Shutdown) {
-            Ok(packet) => {
-                tracing::info!(
-                    "asked the master to shut this worker down when its builds are over"
-                );
-                self.send(packet);
-                self.leaving = Leaving::Asked(ticket);
-            }
-            Err(why) => {
-                let _ = self.link.answered(ticket, Ok(Answer::Done));
-                self.leave_when_idle(&why);
-            }
-        }
-    }
-
-    fn leave_when_idle(&mut self, why: &str) {
-        let running = self.running.len();
-        tracing::info!(
-            "the master cannot be asked to shut this worker down ({why}): ending when the {running} \
-             command(s) under way are over; builds that are not over by then begin anew elsewhere"
-        );
-        self.leaving = Leaving::WhenIdle;
-    }
-
-    fn is_over(&self) -> bool {
-        match self.leaving {
-            Leaving::Now => true,
-            Leaving::WhenIdle => {
-                self.running.is_empty() && self.requests.is_empty() && self.link.is_quiet()
-            }
-            Leaving::No | Leaving::Asked(_) => false,
         }
     }
 
@@ -294,7 +243,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn send(&mut self, packet: Vec<u8>) {
+    pub(super) fn send(&mut self, packet: Vec<u8>) {
         if !packet.is_empty() {
             self.pending.push_back(Packet::Bytes(packet));
         }

@@ -8,6 +8,8 @@ mod builders;
 mod connect;
 mod connection;
 mod failure;
+mod leaving;
+mod login;
 mod orders;
 mod outbox;
 mod proxy;

@@ -9,7 +9,6 @@ use protocol::order::{BuilderDir, Order, Reply};
 use super::connection::{Answered, Connection};
 use super::{builders, resolve};
 use crate::commands::{self, Stop};
-use crate::config::Protocol;
 use crate::info;
 
 const DONE: Answered = Answered::Now(Ok(Reply::Done));
@@ -29,9 +28,11 @@ impl Connection<'_> {
                 let started = self.start(command_id, builder, command);
                 return Answered::Now(started.map(|()| Reply::Done));
             }
-            Order::InterruptCommand { command_id, builder, why } => {
+            Order::InterruptCommand { command_id, why, .. } => {
                 tracing::info!("asked to interrupt command {command_id}: {why}");
-                self.interrupt(&command_id, builder.as_deref());
+                if !self.running.stop(&command_id, Stop::Interrupt) {
+                    tracing::info!("command {command_id} does not run any more");
+                }
             }
         }
         DONE
@@ -46,8 +47,18 @@ impl Connection<'_> {
             );
         }
         let (basedir, delete) = (self.config.basedir.clone(), self.config.delete_leftover_dirs);
-        self.replies.spawn_blocking(move || {
-            (id, builders::arrange(&basedir, &builders, delete).map(|()| Reply::Done))
+        self.later(id, move || builders::arrange(&basedir, &builders, delete).map(|()| Reply::Done))
+    }
+
+    /// Has the answer worked out where nothing waits for it but the master.
+    fn later(
+        &mut self,
+        id: u64,
+        work: impl FnOnce() -> Result<Reply, String> + Send + 'static,
+    ) -> Answered {
+        self.replies.spawn(async move {
+            let reply = tokio::task::spawn_blocking(work).await;
+            (id, reply.unwrap_or_else(|error| Err(error.to_string())))
         });
         Answered::Later
     }
@@ -65,20 +76,6 @@ impl Connection<'_> {
         })
     }
 
-    /// Over Perspective Broker a builder runs one command at a time, and that one is meant, whatever
-    /// its id.
-    fn interrupt(&self, command_id: &str, builder: Option<&str>) {
-        if self.running.stop(command_id, Stop::Interrupt) {
-            return;
-        }
-        let only = builder.filter(|_| self.config.protocol == Protocol::Pb);
-        let stopped = only
-            .map(|wanted| self.running.stop_builders(|builder| builder == wanted, Stop::Interrupt));
-        if stopped.is_none_or(|stopped| stopped.is_empty()) {
-            tracing::info!("command {command_id} does not run any more");
-        }
-    }
-
     fn print(&mut self, message: &str) {
         tracing::info!("message from master: {message}");
         if !std::mem::replace(&mut self.served, true) {
@@ -89,10 +86,7 @@ impl Connection<'_> {
     fn info(&mut self, id: u64) -> Answered {
         let config = self.config.clone();
         let environment = Arc::clone(&self.surroundings.environment);
-        self.replies.spawn_blocking(move || {
-            (id, Ok(Reply::Info(Box::new(info::collect(&config, &environment)))))
-        });
-        Answered::Later
+        self.later(id, move || Ok(Reply::Info(Box::new(info::collect(&config, &environment)))))
     }
 
     fn set(&mut self, settings: WorkerSettings) {
@@ -110,13 +104,6 @@ impl Connection<'_> {
         builder: Option<String>,
         command: Command,
     ) -> Result<(), String> {
-        if self.config.protocol == Protocol::Pb
-            && let Some(builder) = &builder
-        {
-            for old in self.running.stop_builders(|of| of == builder, Stop::Lost) {
-                tracing::warn!("command {old} of builder {builder} is dropped: another one begins");
-            }
-        }
         if self.running.contains(&command_id) {
             return Err(format!("command_id '{command_id}' is already in use"));
         }

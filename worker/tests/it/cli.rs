@@ -64,6 +64,7 @@ async fn the_life_of_a_worker() {
 
     let log = std::fs::read_to_string(dir.join("twistd.log")).expect("log");
     assert!(log.contains("+0000 [-] message from master: attached\n"), "{log}");
+    assert!(log.contains("+0000 [-] Connected to buildmaster; worker is ready\n"), "{log}");
     assert!(log.contains("Received SIGTERM, shutting down.") && log.contains("Server Shut Down."));
     assert!(!log.contains("sekret"), "the password is never written");
 }

@@ -5,9 +5,10 @@ mod commands;
 mod kill;
 mod leave;
 mod link;
+mod pb;
+mod pb_master;
 mod stock;
 mod support;
 mod tac;
 mod tls;
 mod transfer;
-

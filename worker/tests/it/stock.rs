@@ -14,7 +14,7 @@ from buildbot.plugins import schedulers, steps, util, worker
 c = BuildmasterConfig = {}
 c['buildbotNetUsageData'] = None
 c['workers'] = [worker.Worker('w', 'pw')]
-c['protocols'] = {'msgpack_experimental_v7': {'port': PORT}}
+c['protocols'] = {'PROTOCOL': {'port': 'PORT' if 'PROTOCOL' != 'pb' else 'tcp:PORT:interface=127.0.0.1'}}
 c['title'] = 't'
 c['buildbotURL'] = 'http://localhost/'
 c['db'] = {'db_url': 'sqlite:///state.sqlite'}
@@ -86,14 +86,24 @@ fn free_port() -> u16 {
 }
 
 #[tokio::test]
-async fn a_build_of_a_stock_master() {
+async fn a_build_of_a_stock_master_over_messagepack() {
+    a_build_over(Protocol::Msgpack).await;
+}
+
+#[tokio::test]
+async fn a_build_of_a_stock_master_over_perspective_broker() {
+    a_build_over(Protocol::Pb).await;
+}
+
+async fn a_build_over(protocol: Protocol) {
     let Some(buildbot) = stock("buildbot") else { return };
     let dir = tempfile::tempdir().expect("temporary directory");
     let master = dir.path().join("m");
     let created = Command::new(&buildbot).arg("create-master").arg(&master).output().expect("ran");
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
     let port = free_port();
-    let config = MASTER_CFG.replace("PORT", &port.to_string()) + PROBE;
+    let config = MASTER_CFG.replace("PORT", &port.to_string()).replace("PROTOCOL", protocol.name());
+    let config = config + PROBE;
     std::fs::write(master.join("master.cfg"), config).expect("written");
     let mut process = AsyncCommand::new(&buildbot)
         .args(["start", "--nodaemon"])
@@ -106,7 +116,7 @@ async fn a_build_of_a_stock_master() {
     let basedir = dir.path().join("w");
     std::fs::create_dir_all(basedir.join("info")).expect("info");
     let mut config = Config::new(basedir, "127.0.0.1", port, "w", "pw");
-    config.protocol = Protocol::Msgpack;
+    config.protocol = protocol;
     config.first_delay = Duration::from_millis(50);
     config.max_delay = Duration::from_millis(200);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -356,7 +356,7 @@ impl Daemon {
         let program = env!("CARGO_BIN_EXE_buildbot-worker");
         let basedir = dir.path().join("w");
         let created = std::process::Command::new(program)
-            .arg("create-worker")
+            .args(["create-worker", "--protocol=msgpack_experimental_v7"])
             .arg(&basedir)
             .args([&format!("127.0.0.1:{}", master.port), "w", "sekret"])
             .output()

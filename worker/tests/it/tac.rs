@@ -121,7 +121,7 @@ fn settings_that_only_python_knows_are_named_with_their_line() {
     for (from, to, wanted) in [
         ("passwd = 'p'", "passwd = open('pw').read().strip()", "line 15: passwd is computed there"),
         ("port = 9989", "port = int(os.environ['PORT'])", "line 13: port is computed there"),
-        ("maxRetries=maxretries", "**more", "line 26: protocol is computed there"),
+        ("maxRetries=maxretries", "**more", "line 24: connection_string is computed there"),
         ("port = 9989", "port = 'x'", "port is missing or not a port number"),
         (
             "allow_shutdown = None",

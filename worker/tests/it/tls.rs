@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use buildbot_worker::Config;
 use buildbot_worker::endpoint::Endpoint;
+use buildbot_worker::{Config, Protocol};
 use protocol::msgpack::MasterRequest;
+use protocol::order::Order;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rmpv::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -15,6 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::pb_master::Knocking;
 use crate::support::{FakeMaster, soon};
 
 /// A certificate and its key, with the certificate that is to be trusted for it.
@@ -97,6 +99,23 @@ async fn a_trusted_certificate_lets_the_worker_work() {
         assert_eq!(connection.ask(MasterRequest::Shutdown).await, Ok(Value::Nil));
         soon(worker).await.expect("no panic").expect("a good end");
     }
+}
+
+#[tokio::test]
+async fn perspective_broker_is_encrypted_as_well() {
+    let identity = signed(params(&["localhost"]));
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let master = FakeMaster::new().await;
+    let mut config = config(&master, dir.path(), &identity.root, "localhost");
+    config.protocol = Protocol::Pb;
+    let worker = tokio::spawn(buildbot_worker::run(config, std::future::pending()));
+    let stream = master.accept_tcp().await;
+    let stream = soon(acceptor(&identity).accept(stream)).await.expect("encrypted");
+    let mut peer = Knocking::over(Box::new(stream)).await.welcome();
+    peer.print("attached").await;
+    peer.admit().await;
+    peer.ask(Order::Shutdown).await.expect("answered");
+    soon(worker).await.expect("no panic").expect("a good end");
 }
 
 #[tokio::test]

@@ -149,3 +149,6 @@ impl MasterSession for PbMaster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

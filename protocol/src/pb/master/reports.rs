@@ -15,7 +15,7 @@ use crate::session::MasterEvent;
 /// A call that waits for the master's answer.
 #[derive(Debug)]
 pub(super) struct Asked {
-    request: i64,
+    pub(super) request: i64,
     /// What is answered if nothing goes wrong and no data is to be told.
     result: Value,
 }

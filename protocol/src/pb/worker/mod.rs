@@ -182,3 +182,6 @@ fn keep(remotes: &mut Vec<i64>, kept: &[i64]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::session::WorkerEvent;
 #[derive(Debug)]
 pub(super) struct Asked {
     /// Absent when the master wants no answer.
-    request: Option<i64>,
+    pub(super) request: Option<i64>,
     kind: Kind,
 }
 

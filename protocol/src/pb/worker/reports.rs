@@ -89,7 +89,7 @@ impl PbWorker {
         }
     }
 
-    fn one(
+    pub(super) fn one(
         &mut self,
         waiting: Waiting,
         object: i64,

@@ -1,5 +1,7 @@
 //! A master and a worker that talk to each other in memory.
 
+pub(super) mod recording;
+
 use super::*;
 use crate::command::{Block, Command, CommandLine, Compression, Limits, Shell};
 use crate::info::WorkerInfo;
