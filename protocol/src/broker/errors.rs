@@ -1,6 +1,6 @@
 //! The exceptions that stock peers answer with, and by which they know each other.
 
-use crate::jelly::Failure;
+use crate::jelly::{Failure, JellyError, Value};
 
 /// A worker's or master's login was refused; the only refusal that stock workers survive.
 const UNAUTHORIZED: &str = "twisted.cred.error.UnauthorizedLogin";
@@ -45,4 +45,14 @@ pub fn no_such_attribute(class: &str, name: &str) -> Failure {
 /// Wrong arguments.
 pub fn type_error(text: impl Into<String>) -> Failure {
     Failure::new("builtins.TypeError", &[], text)
+}
+
+/// What an error message holds: normally an exception, but anything may come.
+pub fn failure_of(value: Result<Value, JellyError>) -> Failure {
+    let text = match value {
+        Ok(Value::Failure(failure)) => return *failure,
+        Ok(other) => other.display(),
+        Err(error) => error.to_string(),
+    };
+    Failure::new("twisted.spread.pb.Error", &[], text)
 }

@@ -14,7 +14,9 @@ mod exports;
 mod link;
 mod message;
 
-pub use errors::{invalid_object, no_such_attribute, no_such_method, type_error, unauthorized};
+pub use errors::{
+    failure_of, invalid_object, no_such_attribute, no_such_method, type_error, unauthorized,
+};
 pub use exports::Exports;
 pub use link::{Arrived, Link};
 pub use message::{Args, Call, Message, Target};

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::master::PbMaster;
 use super::proof::{self, Challenge, Proof};
+use super::server::PbServer;
 use crate::banana::Limits;
 use crate::broker::{
     self, Arrived, Call, Exports, Link, Message, Target, invalid_object, no_such_method, type_error,
@@ -117,6 +118,12 @@ impl PbLogin {
     pub fn into_worker(mut self) -> PbMaster {
         self.link.set_limits(Limits::default());
         PbMaster::resume(self.link, self.exports.successor(), self.pending.unwrap_or_default())
+    }
+
+    /// The login is accepted, as that of a client that is no worker.
+    pub fn into_client(mut self) -> PbServer {
+        self.link.set_limits(Limits::default());
+        PbServer::resume(self.link, self.exports.successor(), self.pending.unwrap_or_default())
     }
 
     fn message(&mut self, message: Message, mut remotes: Vec<i64>) -> Result<(), Violation> {

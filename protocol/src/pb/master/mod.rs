@@ -14,9 +14,9 @@ mod reports;
 
 use std::collections::{HashMap, VecDeque};
 
-use super::login::Pending;
+use super::login::{Pending, wrong_args};
 use super::versions::Versions;
-use crate::broker::{Arrived, Exports, Link, Message};
+use crate::broker::{Arrived, Exports, Link, Message, failure_of};
 use crate::jelly::{Failure, Value};
 use crate::order::{Order, Reply};
 use crate::report::Answer;
@@ -95,18 +95,10 @@ impl PbMaster {
         match message {
             Message::Call(call) => self.call(call),
             Message::Answer { request, result } => {
-                let result = result.map_err(|error| {
-                    Failure::new("twisted.spread.jelly.InsecureJelly", &[], error.to_string())
-                });
-                self.reply(request, result, &mut remotes)?;
+                self.reply(request, result.map_err(|error| wrong_args(&error)), &mut remotes)?;
             }
             Message::Error { request, failure } => {
-                let failure = match failure {
-                    Ok(Value::Failure(failure)) => *failure,
-                    Ok(other) => Failure::new("twisted.spread.pb.Error", &[], other.display()),
-                    Err(error) => Failure::new("twisted.spread.pb.Error", &[], error.to_string()),
-                };
-                self.reply(request, Err(failure), &mut remotes)?;
+                self.reply(request, Err(failure_of(failure)), &mut remotes)?;
             }
             Message::Decref { object } => self.dropped(object),
             Message::Version(_) | Message::DidNotUnderstand => {}

@@ -1,5 +1,6 @@
 //! A master and a worker that talk to each other in memory.
 
+mod clients;
 pub(super) mod recording;
 
 use super::*;

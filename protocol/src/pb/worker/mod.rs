@@ -16,9 +16,11 @@ mod reports;
 
 use std::collections::{HashMap, VecDeque};
 
+use super::login::wrong_args;
 use crate::banana::Limits;
+use crate::broker::failure_of;
 use crate::broker::{Arrived, Exports, Link, Message};
-use crate::jelly::{Failure, Value};
+use crate::jelly::Value;
 use crate::order::Reply;
 use crate::report::{Answer, Report};
 use crate::session::{Violation, WorkerEvent, WorkerSession};
@@ -116,18 +118,10 @@ impl PbWorker {
         match message {
             Message::Call(call) => self.call(call, &mut remotes),
             Message::Answer { request, result } => {
-                let result = result.map_err(|error| {
-                    Failure::new("twisted.spread.jelly.InsecureJelly", &[], error.to_string())
-                });
-                self.reply(request, result, &mut remotes)?;
+                self.reply(request, result.map_err(|error| wrong_args(&error)), &mut remotes)?;
             }
             Message::Error { request, failure } => {
-                let failure = match failure {
-                    Ok(Value::Failure(failure)) => *failure,
-                    Ok(other) => Failure::new("twisted.spread.pb.Error", &[], other.display()),
-                    Err(error) => Failure::new("twisted.spread.pb.Error", &[], error.to_string()),
-                };
-                self.reply(request, Err(failure), &mut remotes)?;
+                self.reply(request, Err(failure_of(failure)), &mut remotes)?;
             }
             Message::Decref { object } => {
                 self.exports.decref(object);

@@ -60,11 +60,11 @@ fn replay(text: &str, name: &str) -> Replay {
 }
 
 fn info_of(stock_answers: &BTreeMap<i64, Message>) -> WorkerInfo {
-    let infos = stock_answers.values().filter_map(|message| match message {
+    let mut infos = stock_answers.values().filter_map(|message| match message {
         Message::Answer { result: Ok(value), .. } => info::from_value(value).ok(),
         _ => None,
     });
-    infos.filter(|info| !info.commands.is_empty()).next_back().expect("a recorded info")
+    infos.rfind(|info| !info.commands.is_empty()).expect("a recorded info")
 }
 
 impl Replay {
