@@ -55,6 +55,12 @@ name = "b"
 workernames = ["w1"]
 "#;
 
+/// Keeps no connection open: another program may serve the same port next.
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+    client.expect("a client")
+}
+
 impl Site {
     /// A site whose builder `b` has the given steps; nothing runs yet.
     pub fn new(steps: &str) -> Site {
@@ -68,7 +74,7 @@ impl Site {
             port: free_port(),
             master: None,
             workers: Vec::new(),
-            client: reqwest::Client::new(),
+            client: client(),
             dir,
         };
         let made = buildbot(&["create-master", "-q", "-r", "master"], site.dir.path());
