@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use rmpv::Value;
 
-use super::{Limits, MasterRequest, Message, Received, decode_with, encode};
+use super::{Limits, MasterRequest, Message, Received, Target, decode_with, encode};
 use crate::info::WorkerInfo;
 use crate::order::{Order, Reply};
 use crate::report::{Answer, Report, WorkerRequest};
@@ -19,7 +19,34 @@ pub struct MsgpackMaster {
     waiting: HashMap<u64, Waiting>,
     arrived: VecDeque<Vec<u8>>,
     /// Known once the worker has told it; until then no command can be addressed.
-    info: Option<WorkerInfo>,
+    addressing: Option<Addressing>,
+}
+
+/// What of a worker's info its commands depend on.
+#[derive(Debug)]
+struct Addressing {
+    system: String,
+    home: Option<String>,
+    obfuscated_args: bool,
+}
+
+impl Addressing {
+    fn of(info: &WorkerInfo) -> Addressing {
+        Addressing {
+            system: info.system.clone(),
+            home: info.home(),
+            obfuscated_args: info.obfuscated_args,
+        }
+    }
+
+    fn target<'a>(&'a self, base: &'a str) -> Target<'a> {
+        Target {
+            base,
+            system: &self.system,
+            home: self.home.as_deref(),
+            obfuscated_args: self.obfuscated_args,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -36,7 +63,7 @@ impl MsgpackMaster {
             next_seq: 0,
             waiting: HashMap::new(),
             arrived: VecDeque::new(),
-            info: None,
+            addressing: None,
         }
     }
 
@@ -56,7 +83,7 @@ impl MsgpackMaster {
             Some(Waiting::Plain(ticket)) => (ticket, result.map(|_| Reply::Done)),
             Some(Waiting::Info(ticket)) => {
                 let info = result.and_then(|value| WorkerInfo::from_value(&value));
-                self.info = info.as_ref().ok().cloned();
+                self.addressing = info.as_ref().ok().map(Addressing::of);
                 (ticket, info.map(|info| Reply::Info(Box::new(info))))
             }
             None => {
@@ -90,8 +117,9 @@ impl MasterSession for MsgpackMaster {
                 MasterRequest::InterruptCommand { command_id, builder_name: builder, why }
             }
             Order::StartCommand { command_id, builder, base, command } => {
-                let info = self.info.as_ref().ok_or("the worker has not told its directory yet")?;
-                let (name, args) = command.to_msgpack_with(&base, info);
+                let addressing = self.addressing.as_ref();
+                let addressing = addressing.ok_or("the worker has not told its directory yet")?;
+                let (name, args) = command.to_msgpack_for(&addressing.target(&base));
                 MasterRequest::StartCommand {
                     command_id,
                     builder_name: builder,

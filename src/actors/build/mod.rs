@@ -37,7 +37,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 pub struct Assignment {
     pub build: Build,
     pub request: BuildRequest,
-    pub worker: BoardEntry,
+    pub worker: Arc<BoardEntry>,
     pub link: WorkerLink,
 }
 

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use super::link::WorkerLink;
 use crate::model::{Properties, Timestamp, WorkerId, WorkerInfo};
 
-/// All configured workers by name, in the order of the configuration.
+/// All configured workers by name, in the order of the configuration. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Board {
-    pub workers: IndexMap<String, BoardEntry>,
+    pub workers: IndexMap<String, Arc<BoardEntry>>,
 }
 
 /// One configured worker.
@@ -46,6 +46,11 @@ impl BoardEntry {
 impl Board {
     /// The configured worker of that id.
     pub fn by_id(&self, id: WorkerId) -> Option<&BoardEntry> {
-        self.workers.values().find(|entry| entry.id == id)
+        self.workers.values().find(|entry| entry.id == id).map(Arc::as_ref)
+    }
+
+    /// The entry of that name, to change it; whoever holds the board as it was keeps that.
+    pub(super) fn entry(&mut self, name: &str) -> Option<&mut BoardEntry> {
+        self.workers.get_mut(name).map(Arc::make_mut)
     }
 }

@@ -79,7 +79,8 @@ async fn accept_all(socket: tokio::net::TcpListener, door: Door) {
         };
         pause = PAUSES.0;
         let Some(home) = homes.next().cloned() else { return };
-        let (door, thread, place) = (door.clone(), home.clone(), strangers.take_place());
+        let place = strangers.take_place().await;
+        let (door, thread) = (door.clone(), home.clone());
         home.spawn_fn(move || {
             tokio::task::spawn_local(welcome(stream, peer, door, thread, place));
         });

@@ -7,6 +7,9 @@ use indexmap::IndexMap;
 
 use crate::config::checked::{WorkerListen, WorkerProtocol};
 
+/// Connections that may wait to be accepted; the system has a limit of its own.
+const BACKLOG: i32 = 4096;
+
 /// The open ports. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Ports(Arc<Mutex<Sockets>>);
@@ -59,7 +62,10 @@ impl Ports {
 async fn bind(
     WorkerListen { listen, .. }: &WorkerListen,
 ) -> std::io::Result<std::net::TcpListener> {
-    tokio::net::TcpListener::bind((listen.host(), listen.port)).await?.into_std()
+    let socket = tokio::net::TcpListener::bind((listen.host(), listen.port)).await?.into_std()?;
+    // A whole farm comes back at once after a restart.
+    nix::sys::socket::listen(&socket, nix::sys::socket::Backlog::new(BACKLOG)?)?;
+    Ok(socket)
 }
 
 fn failure(WorkerListen { protocol, listen }: &WorkerListen, error: &std::io::Error) -> String {

@@ -244,7 +244,7 @@ pub(super) fn rebuild(
         })
     };
     let entries = config.workers.iter().filter_map(entry);
-    Board { workers: entries.map(|entry| (entry.name.clone(), entry)).collect() }
+    Board { workers: entries.map(|entry| (entry.name.clone(), Arc::new(entry))).collect() }
 }
 
 /// Builders of `new` that `old` does not have, or has elsewhere.

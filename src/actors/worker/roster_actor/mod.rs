@@ -131,9 +131,9 @@ impl RosterActor {
             self.reconcile(ctx);
         }
         self.look_for_missing();
-        let leaving = |entry: &&super::BoardEntry| entry.graceful && entry.link.is_some();
-        let leaving: HashSet<WorkerId> =
-            self.board.workers.values().filter(leaving).map(|entry| entry.id).collect();
+        let leaving = self.board.workers.values();
+        let leaving = leaving.filter(|entry| entry.graceful && entry.link.is_some());
+        let leaving: HashSet<WorkerId> = leaving.map(|entry| entry.id).collect();
         if leaving.is_empty() {
             return;
         }

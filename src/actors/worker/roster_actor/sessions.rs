@@ -147,16 +147,17 @@ impl RosterActor {
             (None, Ok(_)) => return self.detach(name, ctx),
             (None, Err(_)) => return,
         };
+        let told = Arc::new(to_model(&info));
+        let info = Arc::new(without_details(&info));
         session.info = Some(info.clone());
         let (worker, peer) = (session.worker, session.peer.clone());
         let (link, protocol) =
             (WorkerLink::new(session.wire.clone(), info.clone()), session.wire.protocol());
-        let told = Arc::new(to_model(&info));
         if !told.lacks.is_empty() {
             let lacks = told.lacks.join("; ");
             tracing::warn!(worker = name, version = info.version, "an old worker: it {lacks}");
         }
-        if let Some(entry) = self.board.workers.get_mut(name) {
+        if let Some(entry) = self.board.entry(name) {
             entry.link = Some(link);
             entry.info = Some(told);
             entry.graceful = false;
@@ -180,7 +181,7 @@ impl RosterActor {
         if session.info.is_none() {
             return;
         }
-        if let Some(entry) = self.board.workers.get_mut(name) {
+        if let Some(entry) = self.board.entry(name) {
             entry.link = None;
             entry.peer = None;
             entry.last_seen = Some(now());
@@ -225,5 +226,15 @@ impl RosterActor {
         let session = self.sessions.get(&name).ok_or(RosterError::NotConnected(name))?;
         session.wire.tell(Order::Shutdown);
         Ok(())
+    }
+}
+
+/// What a connection still needs of a worker's info; the rest is on the board.
+fn without_details(info: &WorkerInfo) -> WorkerInfo {
+    WorkerInfo {
+        basedir: info.basedir.clone(),
+        system: info.system.clone(),
+        version: info.version.clone(),
+        ..WorkerInfo::default()
     }
 }

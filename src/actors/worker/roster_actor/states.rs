@@ -52,8 +52,8 @@ impl RosterActor {
         };
         Box::pin(wrap_future::<_, Self>(work).map(move |stored, roster, ctx| {
             let stored = stored?;
-            let entry = roster.board.workers.values_mut().find(|entry| entry.id == worker);
-            if let Some(entry) = entry {
+            let name = roster.name_of(worker)?;
+            if let Some(entry) = roster.board.entry(&name) {
                 entry.paused = stored.paused;
                 entry.pause_reason = stored.pause_reason;
                 entry.graceful = stored.graceful;
