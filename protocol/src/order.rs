@@ -5,6 +5,7 @@ use crate::info::WorkerInfo;
 use crate::msgpack::WorkerSettings;
 
 /// One thing a master asks. Each is answered by a [`Reply`] or refused with a text.
+#[allow(clippy::large_enum_variant)] // orders are few and never stored in numbers
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// A line for the worker's log. `attached` tells it that it is in use.

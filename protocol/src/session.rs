@@ -49,6 +49,7 @@ pub trait MasterSession: Send {
 }
 
 /// What happened on the worker's side.
+#[allow(clippy::large_enum_variant)] // handled one at a time
 #[derive(Debug, Clone, PartialEq)]
 pub enum WorkerEvent {
     /// The master asks something and waits for [`WorkerSession::answer`] with this id.

@@ -25,6 +25,8 @@ pub use scan::Limits;
 pub use settings::{STOCK_NEWLINE_RE, WorkerSettings};
 pub use worker::MsgpackWorker;
 
+pub(crate) use paths::join;
+
 use fields::{Fields, key};
 use rmpv::Value;
 

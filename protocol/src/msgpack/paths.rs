@@ -1,7 +1,7 @@
 //! Joining paths the way the worker's system does it: over MessagePack the master resolves them.
 
 /// `path` seen from the absolute directory `base`. `nt` selects the rules of Windows.
-pub(super) fn join(base: &str, path: &str, system: &str) -> String {
+pub(crate) fn join(base: &str, path: &str, system: &str) -> String {
     match system {
         "nt" => join_windows(base, path),
         _ => join_posix(base, path),
