@@ -7,14 +7,16 @@ mod broker;
 mod web_socket;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::pb::PbServer;
 use protocol::session::MasterSession;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::logins::{Logins, Throttle};
+use super::logins::{Logins, Perspective, Throttle};
 use super::transport::{Pipe, Socket};
 use crate::config::checked::WorkerProtocol;
 
@@ -29,11 +31,18 @@ pub(super) struct Gate {
     pub deadline: Duration,
 }
 
-/// A worker that has logged in.
+/// A peer that has logged in.
 pub(super) struct Caller {
     pub name: String,
-    pub session: Box<dyn MasterSession>,
+    pub session: Session,
     pub socket: Socket,
+}
+
+/// What a peer is, by its name.
+pub(super) enum Session {
+    Worker(Box<dyn MasterSession>),
+    /// With what it may call.
+    Client(Box<PbServer>, Arc<dyn Perspective>),
 }
 
 /// Why a peer did not get in; none of the texts holds a password.
@@ -41,7 +50,7 @@ pub(super) struct Caller {
 pub(super) enum HandshakeError {
     #[error("no login within {0:?}")]
     Late(Duration),
-    #[error("wrong password, or no worker '{0}' is configured")]
+    #[error("wrong password, or nobody named '{0}' is configured")]
     Refused(String),
     #[error("{0}")]
     Header(String),
@@ -59,7 +68,7 @@ pub(super) enum HandshakeError {
     Io(#[from] std::io::Error),
 }
 
-/// Takes a fresh connection to a worker that has logged in, on the current thread.
+/// Takes a fresh connection to a peer that has logged in, on the current thread.
 pub(super) async fn log_in(
     stream: std::net::TcpStream,
     peer: SocketAddr,

@@ -8,8 +8,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::{Caller, HandshakeError};
-use crate::actors::worker::logins::Logins;
+use super::{Caller, HandshakeError, Session};
+use crate::actors::worker::logins::{Login, Logins};
 use crate::actors::worker::transport::{Pipe, Socket};
 
 /// The largest message a worker may send, in bytes. Stock workers send about 64 KiB of output, and
@@ -40,7 +40,7 @@ pub(super) async fn enter(pipe: Pipe, logins: &Logins) -> Result<Caller, Handsha
             let limits = Limits { size: MESSAGE_SIZE, ..Limits::default() };
             Ok(Caller {
                 name: outcome?,
-                session: Box::new(MsgpackMaster::new(limits)),
+                session: Session::Worker(Box::new(MsgpackMaster::new(limits))),
                 socket: Socket::web_socket(socket),
             })
         }
@@ -63,8 +63,11 @@ fn check(request: &Request, logins: &Logins) -> Result<String, (StatusCode, Hand
         basic_auth::parse(header).map_err(|error| malformed(error.to_string()))?;
     let matches = |expected: &str| expected.as_bytes().ct_eq(password.as_bytes()).into();
     match logins.accept(&name, matches) {
-        true => Ok(name),
-        false => Err((StatusCode::UNAUTHORIZED, HandshakeError::Refused(name))),
+        Some(Login::Worker) => Ok(name),
+        // Clients speak Perspective Broker only.
+        Some(Login::Client(_)) | None => {
+            Err((StatusCode::UNAUTHORIZED, HandshakeError::Refused(name)))
+        }
     }
 }
 
