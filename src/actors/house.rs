@@ -24,7 +24,7 @@ use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
 use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
-use crate::config::checked::{BuilderConfig, GitPollerConfig, MasterConfig};
+use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
 use crate::db::{Conn, Db, DbError};
@@ -151,16 +151,17 @@ impl House {
         House {
             supervisor: supervisor.clone(),
             surroundings,
-            roster,
             schedulers: Schedulers::default(),
             wiring,
             sources: Sources::default(),
             source_wiring: change_source::Wiring {
+                logins: roster.logins(),
                 intake: Intake::start(supervisor, db.clone(), announcer),
                 basedir: setup.basedir.clone(),
                 db,
                 master,
             },
+            roster,
             builders: HashMap::new(),
             builds: HashMap::new(),
             stranger,
@@ -196,10 +197,10 @@ impl House {
         new: &MasterConfig,
     ) -> Result<String, DbError> {
         let ids = self.store(new).await?;
-        for name in names_to_stop(&diff.change_sources, |source| &source.name) {
+        for name in names_to_stop(&diff.change_sources, |source| source.name()) {
             self.sources.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.schedulers, |scheduler| &scheduler.name) {
+        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.name.as_str()) {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;
@@ -226,7 +227,7 @@ impl House {
     }
 
     async fn change_builders(&mut self, diff: &Diff, ids: &HashMap<String, BuilderId>) {
-        for name in names_to_stop(&diff.builders, |builder| &builder.name) {
+        for name in names_to_stop(&diff.builders, |builder| builder.name.as_str()) {
             self.supervisor.stop(&builder::child_name(&name)).await;
         }
         for name in &diff.builders.stop {
@@ -256,7 +257,7 @@ impl House {
         self.surroundings.distributor.set_builders(handles.collect());
     }
 
-    fn start_source(&self, source: &GitPollerConfig) {
+    fn start_source(&self, source: &ChangeSourceConfig) {
         self.sources.start(&self.supervisor, source.clone(), &self.source_wiring);
     }
 
@@ -293,14 +294,15 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
     });
     RosterConfig {
         workers: config.workers.clone(),
-        listeners: config.protocols.clone(),
+        listeners: config.listeners(),
         builders: dirs.collect(),
     }
 }
 
 /// What is gone and what is started anew under another configuration.
-fn names_to_stop<T>(delta: &Delta<T>, name: impl Fn(&T) -> &String) -> Vec<String> {
-    delta.stop.iter().cloned().chain(delta.change.iter().map(|item| name(item).clone())).collect()
+fn names_to_stop<T>(delta: &Delta<T>, name: impl Fn(&T) -> &str) -> Vec<String> {
+    let changed = delta.change.iter().map(|item| name(item).to_owned());
+    delta.stop.iter().cloned().chain(changed).collect()
 }
 
 /// `builders: 1 new, 2 changed; schedulers: 1 removed`

@@ -12,6 +12,10 @@ mod serve;
 mod front;
 mod stop;
 mod restart;
+mod sendchange;
+mod options_file;
+mod prompt;
+mod client;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,6 +45,7 @@ enum Command {
     Restart(restart::Options),
     #[command(visible_alias = "sighup")]
     Reconfig(reconfig::Options),
+    Sendchange(Box<sendchange::Options>),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for. What it has to say goes
@@ -61,6 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Stop(options) => stop::run(&options),
         Command::Restart(options) => restart::run(&options),
         Command::Reconfig(options) => reconfig::run(&options),
+        Command::Sendchange(options) => sendchange::run(*options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");
@@ -70,6 +76,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Runs a future of a command that has the process to itself.
 fn blocking<F: Future>(work: F) -> std::io::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work))
 }

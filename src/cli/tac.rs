@@ -49,7 +49,7 @@ impl Default for Tac {
 }
 
 /// A plain value of Python.
-enum Literal {
+pub(super) enum Literal {
     Text(String),
     Number(u64),
     None,
@@ -125,7 +125,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// `name = literal` at the beginning of a line; a comment may follow.
-fn assignment(line: &str) -> Option<(&str, Literal)> {
+pub(super) fn assignment(line: &str) -> Option<(&str, Literal)> {
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');

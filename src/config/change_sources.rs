@@ -1,15 +1,16 @@
 //! `change_source`: where changes come from.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::checked::{Branches, GitPollerConfig};
+use super::checked::{Branches, ChangeSourceConfig, GitPollerConfig};
 use super::fields::{Fields, FromRaw};
+use super::pb_change_source;
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
 use super::values::{non_empty, properties, safe_directory, shell_patterns};
 
-const LATER: [&str; 13] = [
-    "PBChangeSource",
+const LATER: [&str; 12] = [
     "HgPoller",
     "SVNPoller",
     "P4Source",
@@ -29,22 +30,37 @@ const POLL_INTERVAL: Duration = Duration::from_secs(600);
 /// Stock's default directory; each poller has its own below it.
 const WORKDIR: &str = "gitpoller-work";
 
-/// Reads `change_source`: a list, or one table.
-pub fn parse(fields: &mut Fields<'_>) -> Vec<(String, GitPollerConfig)> {
+/// Reads `change_source`: a list, or one table. The files of TLS endpoints are looked for below
+/// `basedir`.
+pub fn parse(fields: &mut Fields<'_>, basedir: &Path) -> Vec<(String, ChangeSourceConfig)> {
     let entries = fields.entries("change_source");
     let (_, problems) = fields.nested("change_source");
     entries
         .into_iter()
         .filter_map(|(path, raw)| {
-            let poller = git_poller(&raw, &path, problems)?;
-            Some((path, poller))
+            let source = source(&raw, &path, basedir, problems)?;
+            Some((path, source))
         })
         .collect()
 }
 
-fn git_poller(raw: &Raw, path: &str, problems: &mut Problems) -> Option<GitPollerConfig> {
+fn source(
+    raw: &Raw,
+    path: &str,
+    basedir: &Path,
+    problems: &mut Problems,
+) -> Option<ChangeSourceConfig> {
     let mut fields = Fields::of(raw, path, problems);
-    fields.class(None, &["GitPoller"], &LATER)?;
+    let class = fields.class(None, &["GitPoller", "PBChangeSource"], &LATER)?;
+    Some(match class {
+        "PBChangeSource" => {
+            ChangeSourceConfig::PbChangeSource(pb_change_source::parse(fields, basedir))
+        }
+        _ => ChangeSourceConfig::GitPoller(git_poller(fields)),
+    })
+}
+
+fn git_poller(mut fields: Fields<'_>) -> GitPollerConfig {
     let repourl: String = fields.required_checked("repourl", non_empty);
     let name = fields.optional_checked("name", non_empty).unwrap_or_else(|| repourl.clone());
     let workdir = fields
@@ -79,7 +95,7 @@ fn git_poller(raw: &Raw, path: &str, problems: &mut Problems) -> Option<GitPolle
         "git_credentials",
     ]);
     fields.finish();
-    Some(poller)
+    poller
 }
 
 /// A directory name for any poller's name, which is usually a URL; without user and password.

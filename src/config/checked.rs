@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use crate::flow::change_filter::{ChangeFilter, FileFilter};
@@ -26,7 +26,7 @@ pub struct MasterConfig {
     pub protocols: Vec<WorkerListen>,
     pub www: Option<Www>,
     pub workers: Vec<WorkerConfig>,
-    pub change_sources: Vec<GitPollerConfig>,
+    pub change_sources: Vec<ChangeSourceConfig>,
     pub schedulers: Vec<SchedulerConfig>,
     pub builders: Vec<Arc<BuilderConfig>>,
     /// Properties of every build.
@@ -34,6 +34,15 @@ pub struct MasterConfig {
     /// Default for builders; true as in stock.
     pub collapse_requests: bool,
     pub logs: LogSettings,
+}
+
+impl MasterConfig {
+    /// Every port for workers and clients, each once: those of `protocols`, and those that change
+    /// sources have of their own.
+    pub fn listeners(&self) -> Vec<WorkerListen> {
+        let own = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
+        self.protocols.iter().cloned().chain(own).collect::<IndexSet<_>>().into_iter().collect()
+    }
 }
 
 /// Where workers, and the clients that share their port, connect.
@@ -134,6 +143,53 @@ pub struct WorkerConfig {
 impl std::fmt::Debug for WorkerConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkerConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where changes come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeSourceConfig {
+    GitPoller(GitPollerConfig),
+    PbChangeSource(PbChangeSourceConfig),
+}
+
+impl ChangeSourceConfig {
+    pub fn name(&self) -> &str {
+        match self {
+            ChangeSourceConfig::GitPoller(poller) => &poller.name,
+            ChangeSourceConfig::PbChangeSource(source) => &source.name,
+        }
+    }
+
+    /// The port that it has of its own.
+    fn listen(&self) -> Option<WorkerListen> {
+        match self {
+            ChangeSourceConfig::GitPoller(_) => None,
+            ChangeSourceConfig::PbChangeSource(source) => Some(WorkerListen {
+                protocol: WorkerProtocol::PerspectiveBroker,
+                listen: source.port.clone()?,
+            }),
+        }
+    }
+}
+
+/// `PBChangeSource`: somebody else, such as a hook of a repository, sends the changes.
+#[derive(Clone, PartialEq)]
+pub struct PbChangeSourceConfig {
+    /// Default: `PBChangeSource`, prefix and port, as stock joins them.
+    pub name: String,
+    pub user: String,
+    pub passwd: String,
+    /// `None` takes the ports of `protocols.pb`.
+    pub port: Option<Listen>,
+    /// What files must begin with, and what is cut off them then. Not empty.
+    pub prefix: Option<String>,
+}
+
+/// Without the password, which must never reach a log.
+impl std::fmt::Debug for PbChangeSourceConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PbChangeSourceConfig").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

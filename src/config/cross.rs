@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checked::Listen;
+use super::cross_clients;
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
@@ -20,6 +21,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.shared_directories();
     cross.shared_checkouts();
     cross.shared_ports();
+    cross_clients::check(raw, draft, problems);
 }
 
 struct Cross<'a> {
@@ -57,27 +59,23 @@ impl Cross<'_> {
 
     fn duplicate_names(&mut self) {
         let draft = self.draft;
-        self.duplicates("worker", draft.workers.iter().map(|(path, w)| (path, &w.name)));
+        self.duplicates("worker", draft.workers.iter().map(|(path, w)| (path, w.name.as_str())));
         self.duplicates(
             "change source",
-            draft.change_sources.iter().map(|(path, source)| (path, &source.name)),
+            draft.change_sources.iter().map(|(path, source)| (path, source.name())),
         );
         let schedulers = draft.schedulers.iter();
         self.duplicates(
             "scheduler",
-            schedulers.filter_map(|(path, s)| Some((path, &s.as_ref()?.name))),
+            schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.name.as_str()))),
         );
-        self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, &b.name)));
+        self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
-    fn duplicates<'n>(
-        &mut self,
-        what: &str,
-        names: impl Iterator<Item = (&'n String, &'n String)>,
-    ) {
+    fn duplicates<'n>(&mut self, what: &str, names: impl Iterator<Item = (&'n String, &'n str)>) {
         let mut seen: HashMap<&str, &str> = HashMap::new();
         for (path, name) in names.filter(|(_, name)| !name.is_empty()) {
-            if let Some(first) = seen.get(name.as_str()) {
+            if let Some(first) = seen.get(name) {
                 let first = self.raw.place_at(&format!("{first}.name"));
                 let message = format!("a {what} named '{name}' stands in {first} already");
                 self.add(&format!("{path}.name"), message);
@@ -188,8 +186,9 @@ impl Cross<'_> {
         let workers = self.draft.protocols.iter();
         let workers = workers
             .map(|worker| (format!("protocols.{}.port", worker.protocol.key()), &worker.listen));
+        let clients = cross_clients::own_ports(self.draft);
         let www = self.draft.www.iter().map(|www| ("www.port".to_owned(), &www.listen));
-        for (path, listen) in workers.chain(www) {
+        for (path, listen) in workers.chain(clients).chain(www) {
             if seen.iter().any(|other| clash(other, listen)) {
                 self.add(&path, format!("port {} is used twice", listen.port));
             }

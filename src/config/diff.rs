@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, GitPollerConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig,
+    BuilderConfig, ChangeSourceConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig,
     WorkerListen, Www,
 };
 
@@ -12,10 +12,10 @@ use super::checked::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diff {
     pub workers: Delta<WorkerConfig>,
-    pub change_sources: Delta<GitPollerConfig>,
+    pub change_sources: Delta<ChangeSourceConfig>,
     pub schedulers: Delta<SchedulerConfig>,
     pub builders: Delta<Arc<BuilderConfig>>,
-    /// Where workers connect. Never has changes: another address is another listener.
+    /// Where workers and clients connect. Never has changes: another address is another listener.
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
@@ -63,10 +63,12 @@ impl Diff {
 pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
     Diff {
         workers: delta(&old.workers, &new.workers, |worker| worker.name.clone()),
-        change_sources: delta(&old.change_sources, &new.change_sources, |s| s.name.clone()),
+        change_sources: delta(&old.change_sources, &new.change_sources, |source| {
+            source.name().to_owned()
+        }),
         schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| scheduler.name.clone()),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
-        listeners: delta(&old.protocols, &new.protocols, |port| {
+        listeners: delta(&old.listeners(), &new.listeners(), |port| {
             format!("{} {}", port.protocol.key(), address(&port.listen))
         }),
         www: delta(old.www.as_slice(), new.www.as_slice(), |www| address(&www.listen)),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, GitPollerConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
+    BuilderConfig, ChangeSourceConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
     WorkerListen, Www,
 };
 use super::fields::Fields;
@@ -45,7 +45,7 @@ pub struct Draft {
     pub protocols: Vec<WorkerListen>,
     pub www: Option<Www>,
     pub workers: Vec<(String, WorkerConfig)>,
-    pub change_sources: Vec<(String, GitPollerConfig)>,
+    pub change_sources: Vec<(String, ChangeSourceConfig)>,
     /// `None` for one that could not be read.
     pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
     pub builders: Vec<(String, BuilderConfig)>,
@@ -74,7 +74,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         protocols: protocols::parse(&mut fields, basedir),
         www: www::parse(&mut fields),
         workers: workers::parse(&mut fields),
-        change_sources: change_sources::parse(&mut fields),
+        change_sources: change_sources::parse(&mut fields, basedir),
         schedulers: schedulers::parse(&mut fields),
         builders: builders::parse(&mut fields),
         properties: values::properties(&mut fields, "properties", &source),

@@ -26,6 +26,7 @@ mod www;
 mod master;
 mod workers;
 mod change_sources;
+mod pb_change_source;
 mod schedulers;
 pub mod tls;
 mod force;
@@ -33,6 +34,7 @@ mod force_fields;
 mod force_codebases;
 mod builders;
 mod cross;
+mod cross_clients;
 pub mod diff;
 #[cfg(test)]
 mod tests;

@@ -31,12 +31,21 @@ fn listeners(raw: &Raw, path: String, basedir: &Path, problems: &mut Problems) -
     let mut fields = Fields::of(raw, path, problems);
     let place = fields.place().clone();
     let mut listeners: Vec<Listen> = fields.required("port");
-    for files in listeners.iter_mut().filter_map(|listen| listen.tls.as_mut()) {
-        files.resolve(basedir);
-        if let Err(message) = tls::server(files) {
+    for listen in &mut listeners {
+        if let Err(message) = find_files(listen, basedir) {
             fields.problem_at("port", &place, message);
         }
     }
     fields.finish();
     listeners
+}
+
+/// Looks for the files of a TLS endpoint below `basedir`.
+///
+/// # Errors
+/// A text for people when they cannot be used.
+pub(super) fn find_files(listen: &mut Listen, basedir: &Path) -> Result<(), String> {
+    let Some(files) = &mut listen.tls else { return Ok(()) };
+    files.resolve(basedir);
+    tls::server(files).map(|_| ())
 }

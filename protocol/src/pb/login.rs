@@ -17,6 +17,10 @@ use crate::session::Violation;
 /// Challenges that wait for their response; older ones are forgotten.
 const MAX_CHALLENGES: usize = 8;
 
+/// What a client that is no worker may send at once: a change of some ten thousand files, or the
+/// longest patch.
+const CLIENT: Limits = Limits { size: 4 << 20, elements: 200_000, depth: 32 };
+
 /// What happened before the login.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LoginEvent {
@@ -122,7 +126,7 @@ impl PbLogin {
 
     /// The login is accepted, as that of a client that is no worker.
     pub fn into_client(mut self) -> PbServer {
-        self.link.set_limits(Limits::default());
+        self.link.set_limits(CLIENT);
         PbServer::resume(self.link, self.exports.successor(), self.pending.unwrap_or_default())
     }
 

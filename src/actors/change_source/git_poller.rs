@@ -12,12 +12,11 @@ use actix::{
 };
 
 use super::poll::{Found, Poll, PollError};
-use super::{Sources, Wiring, child_name};
+use super::{Sources, Wiring, child_name, claim};
 use crate::actors::mail::{Child, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
 use crate::actors::turns::Turns;
 use crate::config::checked::GitPollerConfig;
-use crate::db::changesources;
 use crate::flow::branches::{masked, pause};
 use crate::model::now;
 
@@ -146,9 +145,10 @@ impl PollerActor {
         let remake = self.failures >= BROKEN_AFTER;
         let polling = async move {
             let poll = Poll::new(&config, &wiring.intake, &wiring.basedir);
-            let outcome = match claim(&config, &wiring).await {
-                Ok(()) => poll.run().await,
-                Err(error) => Err(error),
+            let outcome = match claim(&config.name, &wiring).await {
+                Ok(true) => poll.run().await,
+                Ok(false) => Err(PollError::Elsewhere),
+                Err(error) => Err(PollError::Intake(error.into())),
             };
             let dropped = match &outcome {
                 Err(PollError::Clone(_)) if remake => poll.drop_clone().await.unwrap_or(false),
@@ -203,20 +203,6 @@ impl PollerActor {
             status.last_poll = Some(now());
             status.last_error = error;
         });
-    }
-}
-
-/// Only one of several masters polls.
-async fn claim(config: &GitPollerConfig, wiring: &Wiring) -> Result<(), PollError> {
-    let (name, master) = (config.name.clone(), wiring.master);
-    let claimed = wiring.db.write(move |conn| {
-        let id = changesources::find_or_create(conn, &name)?;
-        changesources::claim(conn, id, master)
-    });
-    match claimed.await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(PollError::Elsewhere),
-        Err(error) => Err(PollError::Intake(error.into())),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Change sources: actors that find out what is new in a repository.
+//! Change sources: actors that find out what is new in a repository, or are told.
 
 mod git;
 pub mod git_poller;
+pub mod pb;
 mod poll;
+mod sent;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +15,13 @@ use indexmap::IndexMap;
 
 use super::intake::Intake;
 use super::supervise::Supervisor;
-use crate::config::checked::GitPollerConfig;
-use crate::db::Db;
+use super::worker::Logins;
+use crate::config::checked::ChangeSourceConfig;
+use crate::db::{Conn, Db, DbError, changesources};
 use crate::flow::branches::masked;
 use crate::model::{MasterId, Timestamp};
 use git_poller::GitPoller;
+use pb::PbChangeSource;
 
 /// What every change source is given.
 #[derive(Clone)]
@@ -28,6 +32,8 @@ pub struct Wiring {
     pub intake: Intake,
     /// Relative working directories are below it.
     pub basedir: PathBuf,
+    /// Where those who send changes log in.
+    pub logins: Logins,
 }
 
 /// All running change sources by name. Clones share them.
@@ -38,7 +44,8 @@ pub struct Sources {
 
 struct Entry {
     status: SourceStatus,
-    handle: GitPoller,
+    /// Absent for a source that is told.
+    poller: Option<GitPoller>,
 }
 
 /// A change source as people see it.
@@ -46,30 +53,44 @@ struct Entry {
 pub struct SourceStatus {
     /// Without credentials, if it is a URL.
     pub name: String,
-    /// `GitPoller`
+    /// `GitPoller` or `PBChangeSource`
     pub kind: &'static str,
-    /// When the last poll ended.
+    /// Whether it looks for changes itself, or is told.
+    pub polls: bool,
+    /// When the last poll ended; `None` for a source that does not poll.
     pub last_poll: Option<Timestamp>,
-    /// What is wrong since the last poll; `None` when it went well.
+    /// What is wrong since the last poll or change; `None` when it went well.
     pub last_error: Option<String>,
     pub next_poll: Option<Timestamp>,
 }
 
 impl Sources {
     /// Starts the source below `supervisor`. A source of the same name must have been stopped.
-    pub fn start(&self, supervisor: &Supervisor, config: GitPollerConfig, wiring: &Wiring) {
-        let name = config.name.clone();
+    pub fn start(&self, supervisor: &Supervisor, config: ChangeSourceConfig, wiring: &Wiring) {
+        // The entry comes first: the source reports to it as soon as it lives.
+        match config {
+            ChangeSourceConfig::GitPoller(config) => {
+                let poller = GitPoller::new(&config.name);
+                self.enter(&config.name, "GitPoller", Some(poller.clone()));
+                poller.start(supervisor, config, wiring.clone(), self.clone());
+            }
+            ChangeSourceConfig::PbChangeSource(config) => {
+                self.enter(&config.name, "PBChangeSource", None);
+                PbChangeSource::start(supervisor, config, wiring.clone(), self.clone());
+            }
+        }
+    }
+
+    fn enter(&self, name: &str, kind: &'static str, poller: Option<GitPoller>) {
         let status = SourceStatus {
-            name: masked(&name),
-            kind: "GitPoller",
+            name: masked(name),
+            kind,
+            polls: poller.is_some(),
             last_poll: None,
             last_error: None,
             next_poll: None,
         };
-        let handle = GitPoller::new(&name);
-        // The entry comes first: the poller reports to it as soon as it lives.
-        self.lock().insert(name, Entry { status, handle: handle.clone() });
-        handle.start(supervisor, config, wiring.clone(), self.clone());
+        self.lock().insert(name.to_owned(), Entry { status, poller });
     }
 
     /// Stops the source and what it runs; what it remembers stays in the database.
@@ -83,10 +104,10 @@ impl Sources {
         self.lock().values().map(|entry| entry.status.clone()).collect()
     }
 
-    /// Lets a source poll now; false when there is none of that name.
+    /// Lets a source poll now; false when there is none of that name that polls.
     pub fn poll_now(&self, name: &str) -> bool {
-        let handle = self.lock().get(name).map(|entry| entry.handle.clone());
-        handle.map(|handle| handle.poke()).is_some()
+        let poller = self.lock().get(name).and_then(|entry| entry.poller.clone());
+        poller.map(|poller| poller.poke()).is_some()
     }
 
     fn update(&self, name: &str, change: impl FnOnce(&mut SourceStatus)) {
@@ -98,6 +119,16 @@ impl Sources {
     fn lock(&self) -> MutexGuard<'_, IndexMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes the source `name` for this master; false when another master has it.
+async fn claim(name: &str, wiring: &Wiring) -> Result<bool, DbError> {
+    let (name, master) = (name.to_owned(), wiring.master);
+    let claim = move |conn: &mut Conn| {
+        let id = changesources::find_or_create(conn, &name)?;
+        changesources::claim(conn, id, master)
+    };
+    wiring.db.write(claim).await
 }
 
 /// Name of a source among its siblings.

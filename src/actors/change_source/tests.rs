@@ -15,7 +15,8 @@ use crate::actors::announcer::{Announcer, Listener};
 use crate::actors::intake::Intake;
 use crate::actors::supervise::Supervisor;
 use crate::actors::tree::Tree;
-use crate::config::checked::{Branches, GitPollerConfig};
+use crate::actors::worker::Logins;
+use crate::config::checked::{Branches, ChangeSourceConfig, GitPollerConfig};
 use crate::db::{Db, changes, changesources, masters, state};
 use crate::events::Event;
 use crate::model::{Change, ChangeId, Properties};
@@ -51,6 +52,7 @@ impl World {
             master,
             intake: self.intake.clone(),
             basedir: self.dir.path().to_owned(),
+            logins: Logins::default(),
         }
     }
 
@@ -384,7 +386,7 @@ async fn a_wrong_url_is_told_and_mends_itself() {
     };
     let sources = Sources::default();
     let wiring = world.wiring().await;
-    sources.start(&world.supervisor, config, &wiring);
+    sources.start(&world.supervisor, ChangeSourceConfig::GitPoller(config), &wiring);
     let failed = status(&sources, |status| status.last_error.is_some()).await;
     let error = failed.last_error.unwrap();
     assert!(error.contains("does not appear to be a git repository"), "{error}");
@@ -411,7 +413,7 @@ async fn a_broken_clone_is_made_anew() {
     world.commit("g", "new");
     break_clone(&world.dir.path().join("work"));
     let mut listener = world.announcer.listen();
-    sources.start(&world.supervisor, config, &wiring);
+    sources.start(&world.supervisor, ChangeSourceConfig::GitPoller(config), &wiring);
     let mut polls = 0;
     let heard = loop {
         sources.poll_now("poller");
@@ -448,7 +450,7 @@ async fn a_source_that_another_master_polls_rests() {
     assert!(claim.await.unwrap());
     let sources = Sources::default();
     let config = GitPollerConfig { poll_at_launch: true, ..world.config(named(&["main"])) };
-    sources.start(&world.supervisor, config, &world.wiring().await);
+    sources.start(&world.supervisor, ChangeSourceConfig::GitPoller(config), &world.wiring().await);
     let resting = status(&sources, |status| status.last_error.is_some()).await;
     assert_eq!(resting.last_error.as_deref(), Some("another master polls this source"));
     sources.stop(&world.supervisor, "poller").await;

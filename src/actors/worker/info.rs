@@ -24,7 +24,7 @@ pub(super) fn to_model(info: &wire::WorkerInfo) -> WorkerInfo {
 }
 
 /// Bytes are read as text, what has no JSON form becomes null.
-fn to_json(value: &rmpv::Value) -> Json {
+pub(in crate::actors) fn to_json(value: &rmpv::Value) -> Json {
     use rmpv::Value;
     match value {
         Value::Boolean(value) => Json::from(*value),

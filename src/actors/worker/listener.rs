@@ -1,5 +1,5 @@
 //! Accepts the TCP connections of one address.
-//! In:   connections.      Out: logged-in workers, to the roster.
+//! In:   connections.      Out: logged-in workers, to the roster; clients, as tasks of their own.
 //! Owns: a clone of the listening socket; the roster keeps the socket itself.
 //! Dies: safely at any time; waiting connections stay in the socket's queue.
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, ArbiterHandle, AsyncContext, Context};
 
-use super::handshake::{Caller, Gate, HandshakeError, log_in};
+use super::client::{Guest, Places};
+use super::handshake::{Caller, Gate, HandshakeError, Session, log_in};
 use super::roster::{Arrived, RosterActor};
 use super::strangers::{Place, Strangers};
 use crate::actors::mail::{Child, Mailbox};
@@ -25,6 +26,7 @@ pub(super) struct Door {
     pub roster: Mailbox<RosterActor>,
     /// The threads that connections live on.
     pub homes: Arc<Vec<ArbiterHandle>>,
+    pub clients: Places,
 }
 
 pub(super) struct Listener {
@@ -71,7 +73,7 @@ async fn accept_all(socket: tokio::net::TcpListener, door: Door) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a worker's connection; trying again");
+                tracing::warn!(%error, "cannot accept a connection; trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
                 continue;
@@ -99,13 +101,17 @@ async fn welcome(
         () = place.lost() => Err(HandshakeError::Crowd),
     };
     match caller {
-        Ok(Caller { name: worker, session, socket }) => {
+        Ok(Caller { name: worker, session: Session::Worker(session), socket }) => {
             let (peer, protocol) = (peer.to_string(), door.gate.protocol);
             door.roster.post(Arrived { worker, peer, protocol, session, socket, home });
         }
+        Ok(Caller { name, session: Session::Client(session, perspective), socket }) => {
+            drop(place);
+            door.clients.serve(Guest { name, peer, session, perspective, socket }).await;
+        }
         Err(error) => {
             let protocol = door.gate.protocol.key();
-            tracing::warn!(%peer, protocol, "a worker's login failed: {error}");
+            tracing::warn!(%peer, protocol, "a login failed: {error}");
         }
     }
 }

@@ -1,28 +1,115 @@
 //! Who may log in, and how fast somebody may guess.
+//!
+//! Workers are those of the configuration. Clients, such as those that send changes, are served by
+//! somebody who registers their name for as long as it lives.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use protocol::broker::Args;
+use protocol::jelly::{Failure, Value};
 use tokio::time::Instant;
 
-/// Names and passwords of the configured workers. Clones share them.
+/// What a client of Perspective Broker may call after its login.
+#[async_trait]
+pub trait Perspective: Send + Sync {
+    /// Does what the client asks.
+    ///
+    /// # Errors
+    /// What the client is told when that was not possible.
+    async fn call(&self, method: &str, args: Args) -> Result<Value, Failure>;
+}
+
+/// Everybody who may log in, with name and password. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Logins(Arc<RwLock<HashMap<String, String>>>);
+pub struct Logins(Arc<RwLock<Names>>);
+
+#[derive(Default)]
+struct Names {
+    /// Passwords by name.
+    workers: HashMap<String, String>,
+    clients: HashMap<String, Client>,
+    /// Registrations so far.
+    registered: u64,
+}
+
+struct Client {
+    number: u64,
+    password: String,
+    perspective: Arc<dyn Perspective>,
+}
+
+/// Whom a name belongs to.
+pub(super) enum Login {
+    Worker,
+    Client(Arc<dyn Perspective>),
+}
+
+/// The name of a client. It is taken off when this is dropped; connections that have logged in
+/// stay.
+pub struct Registration {
+    logins: Logins,
+    name: String,
+    number: u64,
+}
 
 impl Logins {
-    pub(super) fn replace(&self, logins: HashMap<String, String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = logins;
+    /// Lets clients log in as `name`. The configuration sees to it that nobody else has the name;
+    /// if it is taken all the same, the last one counts.
+    pub fn register(
+        &self,
+        name: &str,
+        password: &str,
+        perspective: Arc<dyn Perspective>,
+    ) -> Registration {
+        let mut names = self.write();
+        names.registered += 1;
+        let number = names.registered;
+        let client = Client { number, password: password.to_owned(), perspective };
+        names.clients.insert(name.to_owned(), client);
+        drop(names);
+        Registration { logins: self.clone(), name: name.to_owned(), number }
     }
 
-    /// Is the password of `name` the one that `matches` accepts? `matches` compares in constant
-    /// time; it is asked for an unknown name as well, so that this takes as long.
-    pub(super) fn accept(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> bool {
-        let logins = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let expected = logins.get(name);
-        let same = matches(expected.map_or("", String::as_str));
-        same && expected.is_some()
+    /// Makes these the workers: passwords by name.
+    pub(super) fn set_workers(&self, workers: HashMap<String, String>) {
+        self.write().workers = workers;
+    }
+
+    /// Whom `name` belongs to, if its password is the one that `matches` accepts. `matches`
+    /// compares in constant time; it is asked for an unknown name as well, so that this takes as
+    /// long.
+    pub(super) fn accept(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Option<Login> {
+        let names = self.read();
+        let known = match (names.clients.get(name), names.workers.get(name)) {
+            (Some(client), _) => {
+                Some((client.password.as_str(), Login::Client(client.perspective.clone())))
+            }
+            (None, Some(password)) => Some((password.as_str(), Login::Worker)),
+            (None, None) => None,
+        };
+        let same = matches(known.as_ref().map_or("", |(password, _)| *password));
+        known.filter(|_| same).map(|(_, login)| login)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Names> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Names> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut names = self.logins.write();
+        if names.clients.get(&self.name).is_some_and(|client| client.number == self.number) {
+            names.clients.remove(&self.name);
+        }
     }
 }
 
@@ -85,14 +172,49 @@ mod tests {
     #[test]
     fn unknown_names_are_compared_and_refused() {
         let logins = Logins::default();
-        logins.replace([("w".to_owned(), "sekret".to_owned())].into());
+        logins.set_workers([("w".to_owned(), "sekret".to_owned())].into());
         let mut asked = Vec::new();
-        assert!(logins.accept("w", |password| password == "sekret"));
-        assert!(!logins.accept("stranger", |password| {
+        let worker = logins.accept("w", |password| password == "sekret");
+        assert!(matches!(worker, Some(Login::Worker)));
+        let stranger = logins.accept("stranger", |password| {
             asked.push(password.to_owned());
             true
-        }));
+        });
+        assert!(stranger.is_none());
         assert_eq!(asked, [""]);
+    }
+
+    /// Answers its own number.
+    struct Numbered(i64);
+
+    #[async_trait]
+    impl Perspective for Numbered {
+        async fn call(&self, _: &str, _: Args) -> Result<Value, Failure> {
+            Ok(Value::Int(self.0))
+        }
+    }
+
+    async fn who_is(logins: &Logins, name: &str, password: &str) -> Option<Value> {
+        match logins.accept(name, |expected| expected == password)? {
+            Login::Worker => None,
+            Login::Client(perspective) => perspective.call("who", Args::default()).await.ok(),
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_may_log_in_while_they_are_registered() {
+        let logins = Logins::default();
+        let first = logins.register("change", "changepw", Arc::new(Numbered(1)));
+        assert_eq!(who_is(&logins, "change", "changepw").await, Some(Value::Int(1)));
+        assert_eq!(who_is(&logins, "change", "wrong").await, None);
+        let second = logins.register("change", "other", Arc::new(Numbered(2)));
+        drop(first);
+        assert_eq!(who_is(&logins, "change", "changepw").await, None);
+        assert_eq!(who_is(&logins, "change", "other").await, Some(Value::Int(2)));
+        logins.set_workers(HashMap::new());
+        assert_eq!(who_is(&logins, "change", "other").await, Some(Value::Int(2)));
+        drop(second);
+        assert_eq!(who_is(&logins, "change", "other").await, None);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Workers: where they log in, the connection of each, and the board that shows them all.
+//! Other clients of Perspective Broker come in by the same ports.
 //!
 //! ```text
 //! listener ──socket──► handshake ──login──► roster ──starts──► connection ◄──► worker
-//!                                             │ attach
+//!                          │                  │ attach
+//!                        client ──calls──►    │
 //!                                             ▼
 //!                                           board ──► distributor, pages
 //! ```
 
 mod attach;
 mod board;
+mod client;
 mod connection;
 mod delivery;
 mod handshake;
@@ -26,7 +29,9 @@ mod transport;
 use std::time::Duration;
 
 pub use board::{Board, BoardEntry};
+pub(super) use info::to_json;
 pub use link::{ANSWER, CommandEvent, LinkError, Running, TransferPart, WorkerLink};
+pub use logins::{Logins, Perspective, Registration};
 pub use roster::{BuilderDirs, Roster, RosterConfig, RosterError, RosterSetup};
 
 /// The waits of a connection.
@@ -41,6 +46,9 @@ pub struct Patience {
     pub duplicate: Duration,
     /// For the whole attach sequence.
     pub attach: Duration,
+    /// A client that is no worker and asks nothing for so long is sent away: clients say what they
+    /// have to say and go. Stock has no limit.
+    pub client: Duration,
 }
 
 impl Default for Patience {
@@ -50,6 +58,7 @@ impl Default for Patience {
             handshake: Duration::from_secs(10),
             duplicate: Duration::from_secs(10),
             attach: Duration::from_secs(120),
+            client: Duration::from_secs(60),
         }
     }
 }

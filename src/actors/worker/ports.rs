@@ -1,4 +1,5 @@
-//! The ports that workers connect to: opened by the roster, kept over the lives of the listeners.
+//! The ports that workers and clients connect to: opened by the roster, kept over the lives of the
+//! listeners.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,7 +70,11 @@ async fn bind(
 }
 
 fn failure(WorkerListen { protocol, listen }: &WorkerListen, error: &std::io::Error) -> String {
-    let (key, port) = (format!("protocols.{}", protocol.key()), listen.port);
+    let port = listen.port;
+    let key = match protocol {
+        WorkerProtocol::PerspectiveBroker => "protocols.pb or a PBChangeSource".to_owned(),
+        WorkerProtocol::MessagePack => format!("protocols.{}", protocol.key()),
+    };
     match error.kind() {
         std::io::ErrorKind::AddrInUse => format!(
             "{key}: port {port} is in use by another program; choose another port or stop it"

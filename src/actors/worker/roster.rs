@@ -194,6 +194,11 @@ impl Roster {
         self.shared.ports.bound()
     }
 
+    /// Everybody who may log in at the open ports.
+    pub fn logins(&self) -> Logins {
+        self.shared.logins.clone()
+    }
+
     /// No new builds until [`Roster::unpause`]; running ones go on.
     pub async fn pause(&self, worker: WorkerId, reason: &str) -> Result<(), RosterError> {
         self.set_state(worker, Change::Pause(reason.to_owned())).await

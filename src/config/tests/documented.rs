@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 24] = [
+const SECTIONS: [(&str, &str); 25] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -21,7 +21,8 @@ const SECTIONS: [(&str, &str); 24] = [
     ("www", "### `www`"),
     ("workers[0]", "## Workers"),
     ("workers[1]", "## Workers"),
-    ("change_source[0]", "## Change sources"),
+    ("change_source[0]", "### GitPoller"),
+    ("change_source[1]", "### PBChangeSource"),
     ("schedulers[0]", "## Schedulers"),
     ("schedulers[0].change_filter", "### `change_filter`"),
     ("schedulers[0].fileIsImportant", "### `fileIsImportant`"),
@@ -43,7 +44,8 @@ fn alien_file() -> String {
     let mut text = String::from(
         "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }, { type = 'LocalWorker', zzqx = 1 }]\n\
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
-         change_source = [{ type = 'GitPoller', zzqx = 1 }]\nfactories = { a = { zzqx = 1 } }\n\
+         change_source = [{ type = 'GitPoller', zzqx = 1 }, { type = 'PBChangeSource', zzqx = 1 }]\n\
+         factories = { a = { zzqx = 1 } }\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{EXAMPLE, check};
-use crate::config::checked::{Branches, FieldKind, Listen, SchedulerKind};
+use crate::config::checked::{Branches, ChangeSourceConfig, FieldKind, Listen, SchedulerKind};
 use crate::config::sample;
 
 fn any(port: u16) -> Listen {
@@ -40,7 +40,9 @@ fn the_example_becomes_values() {
 #[test]
 fn the_poller_has_stocks_defaults() {
     let config = check(EXAMPLE).expect("a good configuration");
-    let poller = &config.change_sources[0];
+    let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else {
+        panic!("another")
+    };
     assert_eq!(poller.name, "https://example.org/hello.git");
     assert_eq!(poller.branches, Branches::Named(vec!["main".into()]));
     assert_eq!(poller.poll_interval, Duration::from_secs(300));

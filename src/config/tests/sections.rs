@@ -1,7 +1,7 @@
 //! One mistake at a time, section by section, and the message it gets.
 
 use super::{check, edited, problem_of};
-use crate::config::checked::{Branches, Listen, SchedulerKind};
+use crate::config::checked::{Branches, ChangeSourceConfig, Listen, SchedulerKind};
 
 const WORKER: &str = "max_builds = 2";
 const POLLER: &str = "branches = [\"main\"]";
@@ -116,10 +116,76 @@ fn change_sources() {
         ("branch = 'main'", Branches::Named(vec!["main".into()])),
     ] {
         let config = check(&edited(POLLER, text)).expect("good");
-        assert_eq!(config.change_sources[0].branches, branches, "{text}");
+        let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else { panic!() };
+        assert_eq!(poller.branches, branches, "{text}");
     }
     let single = check(&edited("[[change_source]]", "[change_source]")).expect("good");
     assert_eq!(single.change_sources.len(), 1);
+}
+
+const SOURCES: &str = "[[change_source]]";
+const PB: &str = "[protocols]\npb = { port = 9989 }\n";
+
+/// The example with a `PBChangeSource` in front.
+fn with_pb(options: &str) -> String {
+    edited(SOURCES, &format!("[[change_source]]\ntype = 'PBChangeSource'\n{options}\n{SOURCES}"))
+        .replace("[protocols]\n", PB)
+}
+
+#[test]
+fn clients_that_send_changes() {
+    let cases = [
+        ("user = ''", "user: must not be empty"),
+        ("passwd = 5", "passwd: must be a string, not a number"),
+        ("port = 99999", "port: '99999' is not a port"),
+        ("port = 8010", "www.port: port 8010 is used twice"),
+        ("port = 9990", "port: port 9990 is used twice"),
+        ("port = 'ssl:1:privateKey=gone.pem'", "the certificate '/srv/master/gone.pem'"),
+        ("user = 'example-worker'", "'example-worker' is already registered by the worker in"),
+        ("prefixes = 'x'", "did you mean 'prefix'?"),
+        (
+            "[[change_source]]\ntype = 'PBChangeSource'\nport = 1",
+            "the username 'change' is already registered by the change source in master.toml:",
+        ),
+    ];
+    for (options, expected) in cases {
+        let report = check(&with_pb(options)).expect_err(options);
+        assert!(report.contains(expected), "{options}\nwants: {expected}\nhas: {report}");
+        assert_eq!(report.lines().count(), 1, "{options}\nhas: {report}");
+    }
+    let alone = with_pb("").replace("pb = { port = 9989 }\n", "");
+    let report = check(&alone).expect_err("no port");
+    assert!(report.contains("change_source[0]: has no port"), "{report}");
+}
+
+#[test]
+fn clients_take_ports_and_names_as_stock_does() {
+    let source = |options: &str| {
+        let config = check(&with_pb(options)).unwrap_or_else(|report| panic!("{report}"));
+        let ChangeSourceConfig::PbChangeSource(source) = &config.change_sources[0] else {
+            panic!("another source");
+        };
+        let ports: Vec<u16> = config.listeners().iter().map(|l| l.listen.port).collect();
+        (source.clone(), ports)
+    };
+    let (plain, ports) = source("");
+    assert_eq!((plain.user.as_str(), plain.passwd.as_str()), ("change", "changepw"));
+    assert_eq!((plain.prefix, plain.port, ports), (None, None, vec![9989, 9990]));
+    for (options, name, ports) in [
+        ("", "PBChangeSource:None", vec![9989, 9990]),
+        ("port = 9999", "PBChangeSource:9999", vec![9989, 9990, 9999]),
+        (
+            "port = 'tcp:9989'\nprefix = 'trunk/'",
+            "PBChangeSource:trunk/:tcp:9989",
+            vec![9989, 9990],
+        ),
+        ("prefix = ''", "PBChangeSource:None", vec![9989, 9990]),
+        ("name = 'hooks'\nport = 1", "hooks", vec![9989, 9990, 1]),
+    ] {
+        let (source, open) = source(options);
+        assert_eq!((source.name.as_str(), open), (name, ports), "{options}");
+        assert!(!format!("{source:?}").contains("changepw"));
+    }
 }
 
 #[test]

@@ -128,6 +128,8 @@ pub struct SchedulerNote {
 pub struct SourceNote {
     pub name: String,
     pub kind: String,
+    /// Does not look by itself, but is told.
+    pub told: bool,
     pub last_poll: Option<Timestamp>,
     pub last_error: Option<String>,
     pub next_poll: Option<Timestamp>,

@@ -135,6 +135,7 @@ impl Backstage for Stage {
         let notes = self.0.sources.snapshot().into_iter().map(|status| SourceNote {
             name: status.name,
             kind: status.kind.to_owned(),
+            told: !status.polls,
             last_poll: status.last_poll,
             last_error: status.last_error,
             next_poll: status.next_poll,

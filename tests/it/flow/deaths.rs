@@ -11,7 +11,8 @@ use buildbot::flow::restart::Budget;
 use buildbot::model::Results;
 
 use super::{config, force, hanging, let_go, shell};
-use crate::world::{Place, Repository, eventually, run, soon};
+use crate::programs::free_port;
+use crate::world::{Client, Place, Repository, eventually, run, soon};
 
 /// Ends the present life of a child and waits for the next one.
 async fn kill(master: &crate::world::TestMaster, path: &str) {
@@ -58,6 +59,41 @@ fn a_build_outlives_everybody_who_is_not_part_of_it() {
         let restarts = master.handles.tree.snapshot().iter().map(|row| row.restarts).sum::<u64>();
         assert_eq!(restarts, 8, "nobody else died");
         worker.stop().await;
+        master.stop().await;
+    });
+}
+
+#[test]
+fn a_new_life_of_a_change_source_hears_old_clients_and_new_ones() {
+    run(async {
+        let place = Place::new();
+        let repository = Repository::new(place.path("repository"));
+        let port = free_port();
+        let source = format!(
+            "[[change_source]]\ntype = \"PBChangeSource\"\nname = \"hooks\"\n\
+             port = \"tcp:{port}:interface=127.0.0.1\"\n"
+        );
+        let master = place.master(&(config(&repository, &shell("true")) + &source)).await;
+        let log_in = || Client::log_in(port, "change", "changepw");
+        let mut old = log_in().await.expect("a login");
+        assert!(old.send_change(&[("who", "me".into())]).await.is_ok());
+        kill(&master, "change source hooks").await;
+        let mut new = soon("a login at the next life", async {
+            loop {
+                if let Some(client) = log_in().await {
+                    return client;
+                }
+            }
+        })
+        .await;
+        for client in [&mut old, &mut new] {
+            let sent = client.send_change(&[("who", "me".into())]).await;
+            assert!(sent.is_ok(), "{sent:?}");
+        }
+        let sources = master.handles.sources.snapshot();
+        let source = sources.iter().find(|source| source.name == "hooks").expect("the source");
+        assert_eq!((source.kind, &source.last_error), ("PBChangeSource", &None));
+        assert!(!master.handles.control.poll_now("hooks"));
         master.stop().await;
     });
 }

@@ -8,6 +8,7 @@ mod wait;
 mod commands;
 mod commits;
 mod crash;
+mod clients;
 mod browser;
 
 pub use site::Site;
@@ -34,7 +35,7 @@ fn worker_program() -> PathBuf {
 
 /// A port of the loopback interface that nobody listens on at the moment. Below the range from
 /// which the system gives ports to clients, so that none of them takes it meanwhile.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::iter::repeat_with(|| fastrand::u16(10_000..32_000))
         .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("some port is free")

@@ -57,7 +57,7 @@ async fn the_stock_sequence() {
     assert_eq!(row.info["admin"], "me\n");
     assert_eq!(row.info["version"], "4.3.0");
     let entry = world.roster.board().workers["w"].clone();
-    assert_eq!(entry.info.unwrap().others["os_id"], "debian");
+    assert_eq!(entry.info.as_ref().unwrap().others["os_id"], "debian");
     assert_eq!(link.info().basedir, "/srv/w");
 
     drop(peer);

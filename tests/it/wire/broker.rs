@@ -44,7 +44,7 @@ async fn the_stock_sequence() {
     assert_eq!(peer.asked, expected);
     assert_eq!(link.protocol(), WorkerProtocol::PerspectiveBroker);
     let entry = world.roster.board().workers["w"].clone();
-    let lacks = &entry.info.unwrap().lacks;
+    let lacks = &entry.info.as_ref().unwrap().lacks;
     assert!(lacks.contains(&"cannot remove single files (rmfile)".to_owned()), "{lacks:?}");
     drop(peer);
     soon("the loss", link.lost()).await;

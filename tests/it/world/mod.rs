@@ -3,6 +3,7 @@
 //! Everything lives in a temporary directory and on loopback ports that the system chooses. Tests
 //! wait for facts, never for time.
 
+mod client;
 mod git;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
+pub use client::Client;
 pub use git::Repository;
 
 /// The longest a fact may take on a busy machine.

@@ -3,7 +3,8 @@
 use futures_util::{SinkExt, StreamExt};
 use protocol::pb::{LoginEvent, PbLogin};
 
-use super::{Caller, Desk, HandshakeError};
+use super::{Caller, Desk, HandshakeError, Session};
+use crate::actors::worker::logins::Login;
 use crate::actors::worker::transport::{Pipe, Socket};
 
 /// Talks until the peer has proved its password, or has failed to. After a refusal the peer, which
@@ -18,13 +19,19 @@ pub(super) async fn enter(pipe: Pipe, desk: &Desk<'_>) -> Result<Caller, Handsha
             match event {
                 LoginEvent::Send(packet) => send(&mut socket, packet).await?,
                 LoginEvent::Respond { name, proof } => {
-                    let checked = desk.check(&name, |password| proof.matches(password));
-                    let Err(pause) = checked else {
-                        return Ok(Caller { name, session: Box::new(login.into_worker()), socket });
+                    let session = match desk.check(&name, |password| proof.matches(password)) {
+                        Ok(Login::Worker) => Session::Worker(Box::new(login.into_worker())),
+                        Ok(Login::Client(perspective)) => {
+                            Session::Client(Box::new(login.into_client()), perspective)
+                        }
+                        Err(pause) => {
+                            tokio::time::sleep(pause).await;
+                            send(&mut socket, login.refuse()).await?;
+                            refused = Some(HandshakeError::Refused(name));
+                            continue;
+                        }
                     };
-                    tokio::time::sleep(pause).await;
-                    send(&mut socket, login.refuse()).await?;
-                    refused = Some(HandshakeError::Refused(name));
+                    return Ok(Caller { name, session, socket });
                 }
             }
         }

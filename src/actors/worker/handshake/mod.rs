@@ -8,14 +8,16 @@ mod hesitant;
 mod web_socket;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::pb::PbServer;
 use protocol::session::MasterSession;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::logins::{Logins, Throttle};
+use super::logins::{Login, Logins, Perspective, Throttle};
 use super::transport::{Pipe, Socket};
 use crate::config::checked::WorkerProtocol;
 
@@ -30,11 +32,18 @@ pub(super) struct Gate {
     pub deadline: Duration,
 }
 
-/// A worker that has logged in.
+/// A peer that has logged in.
 pub(super) struct Caller {
     pub name: String,
-    pub session: Box<dyn MasterSession>,
+    pub session: Session,
     pub socket: Socket,
+}
+
+/// What a peer is, by its name.
+pub(super) enum Session {
+    Worker(Box<dyn MasterSession>),
+    /// With what it may call.
+    Client(Box<PbServer>, Arc<dyn Perspective>),
 }
 
 /// Why a peer did not get in; none of the texts holds a password.
@@ -42,7 +51,7 @@ pub(super) struct Caller {
 pub(super) enum HandshakeError {
     #[error("no login within {0:?}")]
     Late(Duration),
-    #[error("wrong password, or no worker '{0}' is configured")]
+    #[error("wrong password, or nobody named '{0}' is configured")]
     Refused(String),
     #[error("{0}")]
     Header(String),
@@ -60,7 +69,7 @@ pub(super) enum HandshakeError {
     Io(#[from] std::io::Error),
 }
 
-/// Takes a fresh connection to a worker that has logged in, on the current thread.
+/// Takes a fresh connection to a peer that has logged in, on the current thread.
 pub(super) async fn log_in(
     stream: std::net::TcpStream,
     peer: SocketAddr,
@@ -83,12 +92,12 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// Is the password of `name` the one that `matches` accepts? A refusal is to be held back for
     /// the time that is the error.
-    fn check(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Result<(), Duration> {
-        if self.logins.accept(name, matches) {
-            self.throttle.succeeded(self.address);
-            return Ok(());
-        }
-        Err(self.throttle.failed(self.address, Instant::now()))
+    fn check(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Result<Login, Duration> {
+        let Some(login) = self.logins.accept(name, matches) else {
+            return Err(self.throttle.failed(self.address, Instant::now()));
+        };
+        self.throttle.succeeded(self.address);
+        Ok(login)
     }
 }
 

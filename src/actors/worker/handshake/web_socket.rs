@@ -11,7 +11,8 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::hesitant::Hesitant;
-use super::{Caller, Desk, HandshakeError};
+use super::{Caller, Desk, HandshakeError, Session};
+use crate::actors::worker::logins::Login;
 use crate::actors::worker::transport::{Pipe, Socket};
 
 /// The largest message a worker may send, in bytes. Stock workers send about 64 KiB of output, and
@@ -44,7 +45,7 @@ pub(super) async fn enter(pipe: Pipe, desk: &Desk<'_>) -> Result<Caller, Handsha
             let limits = Limits { size: MESSAGE_SIZE, ..Limits::default() };
             Ok(Caller {
                 name: outcome?,
-                session: Box::new(MsgpackMaster::new(limits)),
+                session: Session::Worker(Box::new(MsgpackMaster::new(limits))),
                 socket: Socket::web_socket(socket),
             })
         }
@@ -79,7 +80,9 @@ fn check(request: &Request, desk: &Desk<'_>) -> Result<String, Refusal> {
         basic_auth::parse(header).map_err(|error| malformed(error.to_string()))?;
     let matches = |expected: &str| expected.as_bytes().ct_eq(password.as_bytes()).into();
     match desk.check(&name, matches) {
-        Ok(()) => Ok(name),
+        Ok(Login::Worker) => Ok(name),
+        // Clients speak Perspective Broker only.
+        Ok(Login::Client(_)) => Err(unauthorized(HandshakeError::Refused(name), Duration::ZERO)),
         Err(pause) => Err(unauthorized(HandshakeError::Refused(name), pause)),
     }
 }

@@ -74,7 +74,7 @@ impl RosterActor {
     pub(super) fn adopt(&mut self, wanted: Wanted, stored: Vec<Worker>, ctx: &mut Context<Self>) {
         let logins = wanted.config.workers.iter().filter(|worker| worker.local.is_none());
         let logins = logins.map(|worker| (worker.name.clone(), worker.password.clone()));
-        self.shared.logins.replace(logins.collect());
+        self.shared.logins.set_workers(logins.collect());
         let stored = stored.into_iter().map(|worker| (worker.name.clone(), worker)).collect();
         self.board = rebuild(&self.board, &wanted.config, &stored);
         self.stop_local_workers(&wanted.config, ctx);
@@ -127,7 +127,12 @@ impl RosterActor {
                     continue;
                 }
             };
-            let door = Door { gate, roster: self.mailbox.clone(), homes: self.homes.clone() };
+            let door = Door {
+                gate,
+                roster: self.mailbox.clone(),
+                homes: self.homes.clone(),
+                clients: self.clients.clone(),
+            };
             let mailbox = Mailbox::new(name.clone());
             self.children.start(ChildSpec::permanent(name), &mailbox, move || {
                 Listener::new(socket.clone(), door.clone())

@@ -19,6 +19,7 @@ use protocol::order::BuilderDir;
 use protocol::session::MasterSession;
 
 use super::board::Board;
+use super::client::Places;
 use super::link::Wire;
 use super::roster::{RosterError, RosterSetup, Shared, Wanted};
 use super::transport::Socket;
@@ -72,6 +73,7 @@ pub(super) struct RosterActor {
     mailbox: Mailbox<RosterActor>,
     children: Supervisor,
     homes: Arc<Vec<ArbiterHandle>>,
+    clients: Places,
     board: Board,
     /// The configuration in force.
     wanted: Wanted,
@@ -106,6 +108,7 @@ impl RosterActor {
     ) -> RosterActor {
         RosterActor {
             homes: Arc::new(setup.homes.clone()),
+            clients: Places::new(setup.patience.client),
             setup,
             shared,
             mailbox,
