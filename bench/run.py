@@ -47,7 +47,7 @@ buildbotURL = "http://localhost:{www}/"
 [db]
 db_url = "sqlite:///state.sqlite"
 [protocols]
-msgpack_experimental_v7 = {{ port = "tcp:{port}:interface=127.0.0.1" }}
+pb = {{ port = "tcp:{port}:interface=127.0.0.1" }}
 [www]
 port = "tcp:{www}:interface=127.0.0.1"
 [[workers]]
@@ -223,7 +223,7 @@ def main():
     sides = [
         ("stock", asked.stock, "master.cfg", STOCK_CONFIG, [], asked.stock_builds),
         ("ours", asked.bin, "master.toml", OUR_CONFIG,
-         ["--protocol=msgpack_experimental_v7"], asked.builds),
+         [], asked.builds),
     ]
     for name, programs, file, config, worker_options, builds in sides:
         with contextlib.ExitStack() as at_end:
