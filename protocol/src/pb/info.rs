@@ -1,6 +1,7 @@
 //! Worker info as a dictionary.
 
 use super::value::{from_common, to_common};
+use super::versions::Versions;
 use crate::info::WorkerInfo;
 use crate::jelly::Value;
 
@@ -24,6 +25,7 @@ pub(super) fn from_value(value: &Value) -> Result<WorkerInfo, String> {
     let dict = value.pairs().ok_or("the worker info is not a dictionary")?;
     let string = |name| value.given(name).and_then(Value::text);
     let commands = value.given("worker_commands").or_else(|| value.given("slave_commands"));
+    let commands = commands.map(texts).unwrap_or_default();
     Ok(WorkerInfo {
         basedir: string("basedir").unwrap_or_default(),
         system: string("system").unwrap_or_else(|| "posix".to_owned()),
@@ -34,8 +36,8 @@ pub(super) fn from_value(value: &Value) -> Result<WorkerInfo, String> {
         access_uri: string("access_uri"),
         numcpus: value.given("numcpus").and_then(Value::int),
         delete_leftover_dirs: value.get("delete_leftover_dirs").is_some_and(Value::truthy),
-        commands: commands.map(texts).unwrap_or_default(),
-        obfuscated_args: true,
+        obfuscated_args: !Versions::new(&commands).older("shell", 2, 16),
+        commands,
         others: dict
             .iter()
             .filter_map(|(key, value)| Some((key.text()?, value)))

@@ -16,6 +16,9 @@ pub(super) struct Updates {
     pub(super) number: i64,
 }
 
+/// Streams of a command whose pieces are joined; whoever names more does not get it.
+const MAX_TAILS: usize = 32;
+
 /// Beginnings of characters, by stream.
 #[derive(Debug, Default)]
 pub(super) struct Tails(Vec<(String, Vec<u8>)>);
@@ -94,13 +97,16 @@ impl Tails {
                     }
                     None => piece,
                 };
-                let tail = bytes.split_off(whole(&bytes));
-                if !tail.is_empty() {
-                    self.0.push((stream, tail));
+                let end = whole(&bytes);
+                if end < bytes.len() && self.0.len() < MAX_TAILS {
+                    self.0.push((stream, bytes.split_off(end)));
                 }
                 Ok(lossy(bytes))
             }
-            (_, _) => Err(format!("the value of update '{stream}' is not text")),
+            (_, _) => {
+                let shown = &stream[..stream.floor_char_boundary(80)];
+                Err(format!("the value of update '{shown}' is not text"))
+            }
         }
     }
 
@@ -244,6 +250,16 @@ mod tests {
         let rest = tails.rest();
         assert_eq!(rest[0].update, Update::Stdout("\u{fffd}".into()));
         assert_eq!(rest[1].update, Update::Log { name: "x".into(), text: "\u{fffd}".into() });
+    }
+
+    #[test]
+    fn only_so_many_streams_are_joined() {
+        let mut tails = Tails::default();
+        for at in 0..100 {
+            let piece = Value::Bytes(b"\xc3".to_vec());
+            let text = tails.text(format!("log {at}"), piece).expect("bytes");
+            assert_eq!(text, if at < MAX_TAILS { "" } else { "\u{fffd}" });
+        }
     }
 
     #[test]

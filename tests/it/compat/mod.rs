@@ -1,5 +1,6 @@
 //! Real peers: the programs of stock Buildbot 4.3.
 
+mod encrypted;
 mod history;
 mod sendchange;
 mod stock_worker;

@@ -129,7 +129,10 @@ impl Place {
 fn write_config(basedir: &Path, config: &str) -> PathBuf {
     let file = basedir.join("master.toml");
     let port = "{ port = \"tcp:0:interface=127.0.0.1\" }";
-    let ports = format!("[protocols]\npb = {port}\nmsgpack_experimental_v7 = {port}\n");
+    let ports = match config.contains("[protocols]") {
+        true => String::new(),
+        false => format!("[protocols]\npb = {port}\nmsgpack_experimental_v7 = {port}\n"),
+    };
     std::fs::write(&file, format!("{config}\n{ports}")).expect("a written configuration");
     file
 }

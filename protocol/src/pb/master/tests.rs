@@ -430,3 +430,72 @@ fn an_odd_worker() {
         ]
     );
 }
+
+/// A master whose worker has one builder and commands of a version.
+fn master(version: &str) -> PbMaster {
+    let login = Pending { name: "w".to_owned(), request: None, mind: Some(1) };
+    let mut master = PbMaster::resume(Link::server(Limits::default()), Exports::default(), login);
+    master.builders.insert("b".to_owned(), 2);
+    let commands = ["shell", "glob"].map(|name| (name.to_owned(), version.to_owned()));
+    master.versions = Versions::new(&commands);
+    master
+}
+
+fn start(id: u64, name: &str, args: &[(&str, &str)]) -> Order {
+    let args = args.iter().map(|(name, value)| (Value::from(*name), Value::from(*value)));
+    Order::StartCommand {
+        command_id: id.to_string(),
+        builder: Some("b".to_owned()),
+        base: String::new(),
+        command: stock_command(name, &Value::Dict(args.collect())),
+    }
+}
+
+#[test]
+fn what_an_old_slave_lacks_is_told_in_the_log_of_the_step() {
+    let mut master = master("2.14");
+    let args = [("workdir", ""), ("command", "make"), ("interruptSignal", "KILL")];
+    master.order(1, start(1, "shell", &args)).expect("every slave has a shell");
+    let note = "NOTE: worker does not allow master to specify interruptSignal\n";
+    let request = WorkerRequest::Update {
+        command_id: "1".to_owned(),
+        updates: vec![Update::Header(note.to_owned()).into()],
+    };
+    let Ok(Some(MasterEvent::Reported { id, report })) = master.next() else { panic!("a note") };
+    assert_eq!(report, Report::Command(request));
+    assert!(master.answer(id, Ok(Answer::Done)).is_empty(), "the worker did not ask");
+    assert_eq!(master.next(), Ok(None));
+}
+
+#[test]
+fn commands_of_the_past_make_room_and_running_ones_do_not() {
+    let mut master = master("3.3");
+    let glob = |id| start(id, "glob", &[("path", "*")]);
+    for id in 0..2000 {
+        master.order(id, glob(id)).expect("the worker gives nothing back, but all ended");
+        let last = master.exports.find(|object| match object {
+            Object::Command(running) => running.command_id == id.to_string(),
+            _ => false,
+        });
+        master.running(last.expect("it runs")).expect("it runs").finished = true;
+    }
+    assert!(master.exports.len() <= 1024);
+    let mut refused = (2000..4000).map(|id| master.order(id, glob(id)));
+    let refused = refused.find_map(Result::err).expect("a bound");
+    assert_eq!(refused, "too many commands at once on one connection");
+}
+
+#[test]
+fn a_command_that_the_worker_drops_ends() {
+    let mut master = master("3.3");
+    master.order(1, start(7, "glob", &[("path", "*")])).expect("a modern worker");
+    master.dropped(1);
+    let Ok(Some(MasterEvent::Reported { report: Report::Command(report), .. })) = master.next()
+    else {
+        panic!("an end")
+    };
+    let WorkerRequest::Complete { command_id, failure: Some(text) } = report else {
+        panic!("a failure")
+    };
+    assert_eq!((command_id.as_str(), text.contains("dropped")), ("7", true));
+}

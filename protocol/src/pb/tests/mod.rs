@@ -1,6 +1,7 @@
 //! A master and a worker that talk to each other in memory.
 
 mod clients;
+mod logins;
 pub(super) mod recording;
 
 use super::*;

@@ -191,8 +191,12 @@ fn blocks(data: Vec<u8>) -> Vec<Value> {
     }
 }
 
+/// Bytes of a failure's text; what comes after tells nothing new.
+const MAX_FAILURE: usize = 64 << 10;
+
 /// The master shows the traceback.
-fn failure_of(text: String) -> Failure {
+fn failure_of(mut text: String) -> Failure {
+    text.truncate(text.floor_char_boundary(MAX_FAILURE));
     let kind = "builtins.RuntimeError";
     let value = text.lines().next().unwrap_or_default().to_owned();
     let traceback = match text.contains('\n') {
