@@ -57,6 +57,25 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The worker command's name, as Perspective Broker spells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Shell(_) => "shell",
+            Command::MakeDirectory { .. } | Command::MakeDirectories { .. } => "mkdir",
+            Command::RemoveDirectory { .. } => "rmdir",
+            Command::CopyDirectory { .. } => "cpdir",
+            Command::Stat { .. } => "stat",
+            Command::Glob { .. } => "glob",
+            Command::ListDirectory { .. } => "listdir",
+            Command::RemoveFile { .. } => "rmfile",
+            Command::UploadFile { .. } => "uploadFile",
+            Command::UploadDirectory { .. } => "uploadDirectory",
+            Command::DownloadFile { .. } => "downloadFile",
+        }
+    }
+}
+
 /// How a transfer is cut. Its path is relative to `workdir`, which is relative to the builder's
 /// directory.
 #[derive(Debug, Clone, PartialEq)]

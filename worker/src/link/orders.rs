@@ -107,27 +107,11 @@ impl Connection<'_> {
         if self.running.contains(&command_id) {
             return Err(format!("command_id '{command_id}' is already in use"));
         }
-        tracing::info!("command {command_id}: {}", name(&command));
+        tracing::info!("command {command_id}: {}", command.name());
         let (surroundings, link) = (self.surroundings.clone(), self.link.clone());
         self.running.start(command_id.clone(), builder, |stops| {
             commands::run(command, command_id, surroundings, link, stops)
         });
         Ok(())
-    }
-}
-
-fn name(command: &Command) -> &'static str {
-    match command {
-        Command::Shell(_) => "shell",
-        Command::MakeDirectory { .. } | Command::MakeDirectories { .. } => "mkdir",
-        Command::RemoveDirectory { .. } => "rmdir",
-        Command::CopyDirectory { .. } => "cpdir",
-        Command::Stat { .. } => "stat",
-        Command::Glob { .. } => "glob",
-        Command::ListDirectory { .. } => "listdir",
-        Command::RemoveFile { .. } => "rmfile",
-        Command::UploadFile { .. } => "uploadFile",
-        Command::UploadDirectory { .. } => "uploadDirectory",
-        Command::DownloadFile { .. } => "downloadFile",
     }
 }

@@ -44,7 +44,7 @@ pub(in crate::pb) fn encode(
     {
         return remove_file_by_rmdir(path, peer);
     }
-    let name = name_of(&command);
+    let name = command.name();
     if name != "shell" && !peer.versions.has(name) {
         return Err(too_old(name));
     }
@@ -99,22 +99,6 @@ pub(in crate::pb) fn encode(
         }
     };
     Ok(Told { name, args, notes })
-}
-
-fn name_of(command: &Command) -> &'static str {
-    match command {
-        Command::Shell(_) => "shell",
-        Command::MakeDirectory { .. } | Command::MakeDirectories { .. } => "mkdir",
-        Command::RemoveDirectory { .. } => "rmdir",
-        Command::CopyDirectory { .. } => "cpdir",
-        Command::Stat { .. } => "stat",
-        Command::Glob { .. } => "glob",
-        Command::ListDirectory { .. } => "listdir",
-        Command::RemoveFile { .. } => "rmfile",
-        Command::UploadFile { .. } => "uploadFile",
-        Command::UploadDirectory { .. } => "uploadDirectory",
-        Command::DownloadFile { .. } => "downloadFile",
-    }
 }
 
 fn too_old(command: &str) -> String {
