@@ -7,9 +7,12 @@ the master is measured: resident memory and processor time as the kernel counts 
 
 import argparse
 import contextlib
+import http.client
+import os
 import pathlib
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -92,12 +95,18 @@ class Farm(Side):
         began = time.monotonic()
         self.wait_for_workers()
         self.attach_seconds = time.monotonic() - began
-        import http.client
         self.http = http.client.HTTPConnection("127.0.0.1", self.www, timeout=600)
 
     def start(self):
-        self.call(self.master, "start", self.dir)
+        """Returns when the workers' port is open; stock's `start` gives up waiting before."""
+        subprocess.run([self.master, "start", self.dir], capture_output=True)
+        wait_for(f"the port of {self.name}", self.is_open, deadline=300, pause=0.05)
         self.pid = int((self.dir / "twistd.pid").read_text())
+
+    def is_open(self):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            return True
 
     def wait_for_workers(self):
         wait_for(f"{self.asked.workers} workers of {self.name}", deadline=300, fact=lambda:
@@ -147,7 +156,6 @@ class Farm(Side):
             self.fleet.kill()
         subprocess.run([self.master, "stop", self.dir], capture_output=True)
         with contextlib.suppress(OSError, ValueError):
-            import os
             os.kill(int((self.dir / "twistd.pid").read_text()), signal.SIGKILL)
 
 

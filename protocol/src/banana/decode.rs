@@ -82,6 +82,10 @@ impl Decoder {
 
     /// Takes a piece of the stream.
     pub fn receive(&mut self, bytes: &[u8]) {
+        if self.at == self.buffer.len() && self.buffer.capacity() > 8 * bytes.len() {
+            // Much has arrived once; an idle connection does not keep the room for it.
+            (self.buffer, self.at) = (Vec::with_capacity(bytes.len()), 0);
+        }
         if self.at > 0 && self.at >= self.buffer.len() / 2 {
             self.buffer.drain(..self.at);
             self.at = 0;

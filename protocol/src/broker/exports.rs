@@ -12,7 +12,8 @@ pub struct Exports<T> {
 #[derive(Debug)]
 struct Exported<T> {
     count: u64,
-    object: T,
+    /// Boxed, as the map keeps room for more than the few objects there usually are.
+    object: Box<T>,
 }
 
 impl<T> Default for Exports<T> {
@@ -30,7 +31,7 @@ impl<T> Exports<T> {
     /// Gives a new object a number. It is not counted before it is [sent](Exports::sent).
     pub fn insert(&mut self, object: T) -> i64 {
         self.last += 1;
-        self.objects.insert(self.last, Exported { count: 0, object });
+        self.objects.insert(self.last, Exported { count: 0, object: Box::new(object) });
         self.last
     }
 
@@ -49,11 +50,11 @@ impl<T> Exports<T> {
     }
 
     pub fn get(&self, number: i64) -> Option<&T> {
-        self.objects.get(&number).map(|exported| &exported.object)
+        self.objects.get(&number).map(|exported| &*exported.object)
     }
 
     pub fn get_mut(&mut self, number: i64) -> Option<&mut T> {
-        self.objects.get_mut(&number).map(|exported| &mut exported.object)
+        self.objects.get_mut(&number).map(|exported| &mut *exported.object)
     }
 
     /// The peer gives one reference back. Returns the object when that was the last one. What is
@@ -69,7 +70,7 @@ impl<T> Exports<T> {
 
     /// Forgets an object; calls on it fail from now on.
     pub fn remove(&mut self, number: i64) -> Option<T> {
-        self.objects.remove(&number).map(|exported| exported.object)
+        self.objects.remove(&number).map(|exported| *exported.object)
     }
 
     /// The number of an object, oldest first.
