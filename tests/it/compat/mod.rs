@@ -1,6 +1,7 @@
 //! Real peers: the programs of stock Buildbot 4.3.
 
 mod history;
+mod same;
 mod stock_worker;
 
 use std::path::PathBuf;

@@ -26,7 +26,7 @@ fn buildbot(arguments: &[&str], directory: &Path) -> Output {
 }
 
 /// Where `buildbot-worker` is: beside the master's program.
-fn worker_program() -> PathBuf {
+pub fn worker_program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_buildbot")).with_file_name("buildbot-worker");
     assert!(program.exists(), "no {}; build the whole workspace", program.display());
     program
@@ -34,7 +34,7 @@ fn worker_program() -> PathBuf {
 
 /// A port of the loopback interface that nobody listens on at the moment. Below the range from
 /// which the system gives ports to clients, so that none of them takes it meanwhile.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::iter::repeat_with(|| fastrand::u16(10_000..32_000))
         .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("some port is free")
