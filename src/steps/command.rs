@@ -116,12 +116,16 @@ impl ProgramOptions {
         Ok((shell, command.summary))
     }
 
-    /// Followed files show as empty logs at once, unless they are to appear lazily.
-    pub async fn open_logs(&self, bench: &mut dyn Workbench) -> Result<(), StepError> {
-        if !self.lazylogfiles {
-            for (name, ..) in &self.logfiles {
-                bench.log(name, LogType::Stdio, Stream::Stdout, "").await?;
-            }
+    /// The log of the output comes first, as in stock. Followed files show as empty logs at once,
+    /// unless they are to appear lazily.
+    pub async fn open_logs(
+        &self,
+        bench: &mut dyn Workbench,
+        output: Option<&str>,
+    ) -> Result<(), StepError> {
+        let files = self.logfiles.iter().map(|(name, ..)| name.as_str());
+        for name in output.into_iter().chain(files.filter(|_| !self.lazylogfiles)) {
+            bench.log(name, LogType::Stdio, Stream::Stdout, "").await?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ enum Extract {
 impl Step for SetPropertyFromCommand {
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError> {
         let (shell, command) = self.program.render(bench)?;
-        self.program.open_logs(bench).await?;
+        self.program.open_logs(bench, Some("stdio")).await?;
         let capture =
             Capture { stdout: self.include_stdout, stderr: self.include_stderr, quiet: false };
         let finished = bench.command(Command::Shell(shell), capture).await?;

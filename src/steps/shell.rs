@@ -26,7 +26,7 @@ struct ShellCommand {
 impl Step for ShellCommand {
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError> {
         let (shell, summary) = self.program.render(bench)?;
-        self.program.open_logs(bench).await?;
+        self.program.open_logs(bench, Some("stdio")).await?;
         let counts = self.warnings.is_some();
         let capture = Capture { stdout: counts, stderr: counts, quiet: false };
         let finished = bench.command(Command::Shell(shell), capture).await?;

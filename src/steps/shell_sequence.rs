@@ -11,12 +11,12 @@ use super::command::ProgramOptions;
 use super::registry::Draft;
 use super::render::{render, render_optional};
 use super::transfer::options::renamed;
-use super::{Capture, Outcome, Step, StepError, Stream, Workbench};
+use super::{Capture, Outcome, Step, StepError, Workbench};
 use crate::config::fields::Fields;
 use crate::config::raw::{Raw, RawValue};
 use crate::flow::build_state::{StepFlags, effect};
 use crate::flow::interpolate::Renderable;
-use crate::model::{LogType, Results};
+use crate::model::Results;
 
 #[derive(Debug)]
 struct ShellSequence {
@@ -47,9 +47,8 @@ impl Step for ShellSequence {
             let log = render_optional(bench, arg.log.as_ref())?;
             if let Some(log) = &log {
                 bench.set_output_log(log);
-                bench.log(log, LogType::Stdio, Stream::Stdout, "").await?;
             }
-            self.program.open_logs(bench).await?;
+            self.program.open_logs(bench, log.as_deref()).await?;
             let capture = Capture { quiet: log.is_none(), ..Capture::default() };
             let finished = bench.command(Command::Shell(shell), capture).await?;
             let (effect, ends) = effect(arg.flags, self.program.results(&finished));

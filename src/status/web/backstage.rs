@@ -110,6 +110,9 @@ pub struct Connection {
     pub last_seen: Option<Timestamp>,
     /// What an old worker cannot do, one line each.
     pub lacks: Vec<String>,
+    /// What else it told about itself, beyond what is stored: label and value. Its environment is
+    /// not among it, which may hold secrets.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// A scheduler as people see it.

@@ -15,7 +15,7 @@ use crate::actors::handles::Handles;
 use crate::actors::scheduler::{self, ForceRequest};
 use crate::actors::tree::ChildStatus;
 use crate::actors::worker::RosterError;
-use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId};
+use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId, WorkerInfo};
 
 /// The site of a running master.
 pub fn site(handles: Handles) -> Site {
@@ -110,6 +110,7 @@ impl Backstage for Stage {
                 protocol: link.map(|link| link.protocol().key()),
                 last_seen: entry.last_seen,
                 lacks: entry.info.as_ref().map(|info| info.lacks.clone()).unwrap_or_default(),
+                facts: entry.info.as_deref().map(facts).unwrap_or_default(),
             };
             (entry.id, connection)
         });
@@ -146,4 +147,16 @@ impl Backstage for Stage {
     fn tree(&self) -> Vec<ChildStatus> {
         self.0.tree.snapshot()
     }
+}
+
+/// What a worker told beyond its table's columns.
+fn facts(info: &WorkerInfo) -> Vec<(&'static str, String)> {
+    let os = info.others.get("os_pretty_name").and_then(serde_json::Value::as_str);
+    let facts = [
+        ("Operating system", os.map(str::to_owned)),
+        ("System", Some(info.system.clone())),
+        ("Processors", info.numcpus.map(|number| number.to_string())),
+        ("Base directory", Some(info.basedir.clone())),
+    ];
+    facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
 }

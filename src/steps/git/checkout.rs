@@ -58,6 +58,8 @@ pub(super) struct Checkout<'a> {
     config: Vec<Arg>,
     reference: Option<String>,
     origin: Option<String>,
+    /// The work directory holds what an earlier build's patch made of it.
+    patched: bool,
 }
 
 impl<'a> Checkout<'a> {
@@ -92,6 +94,7 @@ impl<'a> Checkout<'a> {
             config,
             reference: render_optional(bench, git.reference.as_ref())?,
             origin: render_optional(bench, git.origin.as_ref())?,
+            patched: false,
             wanted,
             git,
             bench,
@@ -103,6 +106,8 @@ impl<'a> Checkout<'a> {
         if !version.ok() || !version.stdout.starts_with("git version") {
             return Err(End::failure("git is not installed on the worker"));
         }
+        let marker = Command::Stat { file: self.path(PATCHED) };
+        self.patched = self.plain(marker).await?.ok();
         match self.git.mode {
             Mode::Clobber => self.clobber().await?,
             Mode::Copy => self.copy().await?,
@@ -122,8 +127,7 @@ impl<'a> Checkout<'a> {
             Found::Foreign => return self.clobber().await,
             Found::Checkout => {}
         }
-        let marker = Command::Stat { file: self.path(PATCHED) };
-        if self.quiet(marker).await?.ok() {
+        if self.patched {
             self.must(&["clean", "-f", "-f", "-d", "-x"]).await?;
         }
         let clean: &[&str] = match self.git.mode {
@@ -141,7 +145,7 @@ impl<'a> Checkout<'a> {
     /// What is at the work directory? A checkout must be one by itself: git would go on to look
     /// for a repository in the directories above.
     async fn look(&mut self) -> Result<Found, End> {
-        let listing = self.quiet(Command::ListDirectory { dir: self.workdir.clone() }).await?;
+        let listing = self.plain(Command::ListDirectory { dir: self.workdir.clone() }).await?;
         let mut lists = listing.updates.iter().filter_map(|update| match update {
             Update::Files(files) => Some(files.as_slice()),
             _ => None,
@@ -151,7 +155,9 @@ impl<'a> Checkout<'a> {
             Some(files) if !files.iter().any(|file| file == ".git") => return Ok(Found::Foreign),
             Some(_) => {}
         }
-        let directory = self.try_git(&["rev-parse", "--git-dir"], Want::Output).await?;
+        let question = self.shell(vec![plain("rev-parse"), plain("--git-dir")], None);
+        let capture = Capture { stdout: true, stderr: false, quiet: true };
+        let directory = self.run_command(Command::Shell(question), capture).await?;
         let own = directory.stdout.trim() == ".git" || self.is_gitlink().await?;
         Ok(if directory.ok() && own { Found::Checkout } else { Found::Foreign })
     }
@@ -421,10 +427,18 @@ impl<'a> Checkout<'a> {
         want: Want,
         initial_stdin: Option<String>,
     ) -> Result<Finished, End> {
+        let shell = self.shell(arguments, initial_stdin);
+        let capture =
+            Capture { stdout: want == Want::Output, stderr: want == Want::Errors, quiet: false };
+        self.run_command(Command::Shell(shell), capture).await
+    }
+
+    /// The call of git with these arguments.
+    fn shell(&self, arguments: Vec<Arg>, initial_stdin: Option<String>) -> Shell {
         let mut args = vec![plain("git")];
         args.extend(self.config.iter().cloned());
         args.extend(arguments);
-        let shell = Shell {
+        Shell {
             workdir: self.workdir.clone(),
             command: CommandLine::Args(args),
             env: self.env.clone(),
@@ -438,10 +452,7 @@ impl<'a> Checkout<'a> {
             initial_stdin,
             logfiles: Vec::new(),
             use_pty: false,
-        };
-        let capture =
-            Capture { stdout: want == Want::Output, stderr: want == Want::Errors, quiet: false };
-        self.run_command(Command::Shell(shell), capture).await
+        }
     }
 
     async fn plain(&mut self, command: Command) -> Result<Finished, End> {

@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod history;
+mod same;
 mod sendchange;
 mod stock_worker;
 

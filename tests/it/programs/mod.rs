@@ -27,7 +27,7 @@ fn buildbot(arguments: &[&str], directory: &Path) -> Output {
 }
 
 /// Where `buildbot-worker` is: beside the master's program.
-fn worker_program() -> PathBuf {
+pub fn worker_program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_buildbot")).with_file_name("buildbot-worker");
     assert!(program.exists(), "no {}; build the whole workspace", program.display());
     program

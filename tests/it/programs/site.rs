@@ -151,10 +151,14 @@ impl Site {
         format!("http://127.0.0.1:{}/api/v2/{path}", self.www)
     }
 
-    /// The JSON at an address below `/api/v2/`.
+    /// The JSON at an address below `/api/v2/`. Asks again when a connection is cut, as a stock
+    /// master does with those that it takes for idle.
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).send().await.expect("an answer");
-        let (status, text) = (answer.status(), answer.text().await.expect("a body"));
+        let (status, text) = eventually(path, || async {
+            let answer = self.client.get(self.url(path)).send().await.ok()?;
+            Some((answer.status(), answer.text().await.ok()?))
+        })
+        .await;
         assert!(status.is_success(), "{path}: {status}: {text}");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
@@ -208,6 +212,24 @@ impl Site {
     pub fn log(&self) -> String {
         let log = std::fs::read(self.master_dir().join("twistd.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+/// A failing test shows what the master and the workers said last.
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let workers = (0..self.workers.len()).map(|index| format!("worker{index}.out"));
+        for name in
+            ["master.out".to_owned(), "master/twistd.log".to_owned()].into_iter().chain(workers)
+        {
+            let said = std::fs::read(self.dir.path().join(&name)).unwrap_or_default();
+            let said =
+                String::from_utf8_lossy(&said[said.len().saturating_sub(4000)..]).into_owned();
+            eprintln!("---- {name}\n{said}");
+        }
     }
 }
 

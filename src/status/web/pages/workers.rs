@@ -30,6 +30,7 @@ struct View {
     peer: Option<String>,
     protocol: Option<&'static str>,
     lacks: Vec<String>,
+    facts: Vec<(&'static str, String)>,
     last_seen: Option<i64>,
     info: Value,
     builds: Vec<BuildLine>,
@@ -52,7 +53,7 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
     let elsewhere = entity["connected_to"].as_array().is_some_and(|masters| !masters.is_empty());
     let connected = here.connected || elsewhere;
     let (state, state_class, symbol) = words(row, connected, builds.is_empty());
-    let Connection { peer, protocol, last_seen, lacks, .. } = here;
+    let Connection { peer, protocol, last_seen, lacks, facts, .. } = here;
     View {
         workerid: row.workerid,
         name: row.name.clone(),
@@ -64,6 +65,7 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
         peer,
         protocol,
         lacks,
+        facts,
         last_seen,
         info: plain_info(&entity["workerinfo"]),
         builds,

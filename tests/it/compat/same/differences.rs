@@ -1,0 +1,196 @@
+//! What may differ from the reference, and why: every one is a row of `docs/differences.md` or a
+//! defect of the stock peer. A rule turns the reference into what is expected; the comparison
+//! itself knows no exceptions.
+
+use super::pairs::{Maker, WorkerKind};
+use super::seen::Sections;
+
+/// A difference that is meant.
+pub struct Rule {
+    pub why: &'static str,
+    /// Where it shows.
+    applies: fn(Maker, WorkerKind) -> bool,
+    /// Changes the reference into what is expected. What depends on the moment may be taken out of
+    /// both, after it was checked.
+    change: fn(&mut Sections, &mut Sections),
+    /// In one run or another there may be nothing to change.
+    seldom: bool,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        why: "a log file with `follow`: a stock worker skips what is written before its first \
+              look, ours sends everything since the start of the command",
+        applies: |_, worker| is_ours(worker),
+        change: |expected, _| replace(expected, FOLLOWED, &["old", "new"]),
+        seldom: false,
+    },
+    Rule {
+        why: "a log file with `follow`: when a stock worker looks depends on its poll",
+        applies: |_, worker| !is_ours(worker),
+        change: |expected, seen| {
+            let lines = seen.get(FOLLOWED).cloned().unwrap_or_default();
+            assert!(["old", "new"].ends_with(&texts(&lines)), "{lines:?}");
+            expected.insert(FOLLOWED.to_owned(), lines);
+        },
+        seldom: true,
+    },
+    Rule {
+        why: "a program that cannot be started: a Python traceback from stock, one line from ours",
+        applies: |_, worker| is_ours(worker),
+        change: |expected, _| {
+            let line = "cannot execute [b'/nonexistent/program', b'x']: No such file or directory";
+            replace(expected, "log missing program/stdio e", &[line]);
+        },
+        seldom: false,
+    },
+    Rule {
+        why: "lines of more than 4096 characters: a stock worker loses some of them; where it cuts \
+              depends on how they arrive",
+        applies: |_, worker| !is_ours(worker),
+        change: |expected, seen| {
+            take_overlong(expected);
+            assert!(take_overlong(seen) <= 10_000);
+        },
+        seldom: false,
+    },
+    Rule {
+        why: "lines of more than 4096 characters: our worker keeps them",
+        applies: |_, worker| is_ours(worker),
+        change: |expected, seen| {
+            take_overlong(expected);
+            assert_eq!(take_overlong(seen), 10_000);
+        },
+        seldom: false,
+    },
+    Rule {
+        why: "MakeDirectory and CopyDirectory that fail say why",
+        applies: |master, _| master == Maker::Ours,
+        change: |expected, _| {
+            let reasons = [
+                ("make on a file", "Not a directory (os error 20)"),
+                (
+                    "copy nothing",
+                    "cp: cannot stat 'WORKERDIR/set/build/nothing': No such file or directory",
+                ),
+            ];
+            for (step, reason) in reasons {
+                let log = r#"log "stdio" "stdio" "s""#.to_owned();
+                expected.entry(format!("step {step}")).or_default().push(log);
+                replace(expected, &format!("log {step}/stdio e"), &[reason]);
+            }
+        },
+        seldom: false,
+    },
+    Rule {
+        why: "a Git step that fails says why",
+        applies: |master, _| master == Maker::Ours,
+        change: |expected, _| {
+            for section in ["build", "step no repository"] {
+                let why = "update: repository 'REPOSITORY/none' does not exist (failure)";
+                edit(expected, section, |line| line.replace("update (failure)", why));
+            }
+        },
+        seldom: false,
+    },
+    Rule {
+        why: "defect of a stock master: every download over MessagePack is empty",
+        applies: |master, worker| master == Maker::Stock && is_message_pack(worker),
+        change: empty_downloads,
+        seldom: false,
+    },
+    Rule {
+        why: "defect of a stock master: a file's times over MessagePack are refused; our worker \
+              says so in the log",
+        applies: |master, worker| master == Maker::Stock && is_message_pack(worker),
+        change: |expected, _| {
+            edit(expected, "on the master", |line| match line.starts_with("stamped ") {
+                true => line.replace(" of 1000000000", ""),
+                false => line.to_owned(),
+            });
+            let line = "The master did not keep the file's times: FileWriter.remote_utime() takes \
+                        2 positional arguments but 3 were given";
+            replace(expected, "log upload with stamp/stdio e", &[line]);
+        },
+        seldom: false,
+    },
+];
+
+const FOLLOWED: &str = "log followed/f o";
+
+fn is_ours(worker: WorkerKind) -> bool {
+    !matches!(worker, WorkerKind::Pb(Maker::Stock) | WorkerKind::MessagePack(Maker::Stock))
+}
+
+fn is_message_pack(worker: WorkerKind) -> bool {
+    matches!(worker, WorkerKind::MessagePack(_))
+}
+
+/// Takes the lines of the step out; how long was the one that is too long?
+fn take_overlong(sections: &mut Sections) -> usize {
+    let lines = sections.remove("log overlong line/stdio o").unwrap_or_default();
+    let (last, pieces) = lines.split_last().expect("lines");
+    let long = pieces.concat();
+    assert!(last == "end" && long.chars().all(|c| c == 'y'), "{lines:?}");
+    long.len()
+}
+
+fn texts(lines: &[String]) -> Vec<&str> {
+    lines.iter().map(String::as_str).collect()
+}
+
+fn replace(sections: &mut Sections, section: &str, lines: &[&str]) {
+    sections.insert(section.to_owned(), lines.iter().map(|line| (*line).to_owned()).collect());
+}
+
+fn edit(sections: &mut Sections, section: &str, change: impl Fn(&str) -> String) {
+    for line in sections.get_mut(section).into_iter().flatten() {
+        *line = change(line);
+    }
+}
+
+/// The files are there, with their modes; and `maxsize` is never reached.
+fn empty_downloads(expected: &mut Sections, _: &mut Sections) {
+    edit(expected, "on the worker", |line| match line.strip_prefix("build/down/") {
+        Some(file) if file.contains('"') || file.contains(" bytes, ") => {
+            let words: Vec<&str> = file.split(' ').take(2).collect();
+            format!("build/down/{} \"\"", words.join(" "))
+        }
+        _ => line.to_owned(),
+    });
+    expected.remove("log truncated string/stdio e");
+    edit(expected, "log truncated string/stdio h", |line| line.replace("code 1", "code 0"));
+    replace(
+        expected,
+        "step truncated string",
+        &["0 downloading to short.txt", r#"log "stdio" "stdio" "s""#],
+    );
+    edit(expected, "build", |line| line.replace("downloading to short.txt (failure) ", ""));
+    let listing = expected.entry("log see downloads/stdio o".to_owned()).or_default();
+    let modes: Vec<String> = listing.iter().skip(5).take(7).cloned().collect();
+    let sizes = ["0 empty.txt", "0 large.txt", "0 short.txt", "0 string.txt", "0 total"];
+    *listing = sizes.iter().map(|line| (*line).to_owned()).chain(modes).collect();
+}
+
+/// What `reference` should look like for this pair. `seen` loses what cannot be foretold.
+///
+/// # Panics
+/// When a rule changes nothing any more: then it is to go.
+pub fn expected(
+    reference: &Sections,
+    seen: &mut Sections,
+    master: Maker,
+    worker: WorkerKind,
+) -> Sections {
+    let mut expected = reference.clone();
+    for rule in RULES.iter().filter(|rule| (rule.applies)(master, worker)) {
+        let before = expected.clone();
+        (rule.change)(&mut expected, seen);
+        assert!(
+            rule.seldom || before != expected,
+            "{master:?}, {worker:?}: needless: {}",
+            rule.why
+        );
+    }
+    expected
+}

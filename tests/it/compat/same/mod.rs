@@ -1,0 +1,71 @@
+//! The same set of builds by every pair of master and worker: results, logs and files are equal
+//! line by line.
+//!
+//! The reference is the stock master with the stock worker over Perspective Broker.
+
+mod differences;
+mod host;
+mod pairs;
+mod seen;
+mod steps;
+
+use std::collections::BTreeSet;
+
+use pairs::{Maker, Pairs, WorkerKind};
+use seen::Sections;
+
+use super::stock;
+
+const STOCK: Maker = Maker::Stock;
+const OURS: Maker = Maker::Ours;
+
+#[tokio::test]
+async fn every_pair_of_master_and_worker_builds_the_same() {
+    if stock("buildbot").is_none() {
+        return;
+    }
+    let by_stock = [WorkerKind::Pb(STOCK), WorkerKind::Pb(OURS), WorkerKind::MessagePack(OURS)];
+    let by_ours = [
+        WorkerKind::Pb(STOCK),
+        WorkerKind::MessagePack(STOCK),
+        WorkerKind::Pb(OURS),
+        WorkerKind::MessagePack(OURS),
+        WorkerKind::Local,
+    ];
+    let theirs = Pairs::start(STOCK, &by_stock, None).await;
+    let ours = Pairs::start(OURS, &by_ours, Some(&theirs.repository)).await;
+    theirs.force().await;
+    ours.force().await;
+    let (theirs, ours) = (theirs.seen().await, ours.seen().await);
+    let reference = &theirs[0].1;
+    println!("{} sections to compare", reference.len());
+    let mut found = Vec::new();
+    for (master, builds) in [(STOCK, &theirs[1..]), (OURS, &ours)] {
+        for (worker, seen) in builds {
+            let mut seen = seen.clone();
+            let expected = differences::expected(reference, &mut seen, master, *worker);
+            let lines = compare(&expected, &seen);
+            found.extend(lines.map(|line| format!("{master:?} master, {worker:?}: {line}")));
+        }
+    }
+    assert!(found.is_empty(), "differences from stock (- stock, + seen):\n{}", found.join("\n"));
+}
+
+/// The first lines of each section that differ.
+fn compare(expected: &Sections, seen: &Sections) -> impl Iterator<Item = String> {
+    let none = Vec::new();
+    let mut found = Vec::new();
+    for name in expected.keys().chain(seen.keys()).collect::<BTreeSet<_>>() {
+        let expected = expected.get(name).unwrap_or(&none);
+        let seen = seen.get(name).unwrap_or(&none);
+        if expected == seen {
+            continue;
+        }
+        let same = expected.iter().zip(seen).take_while(|(a, b)| a == b).count();
+        for (sign, lines) in [('-', expected), ('+', seen)] {
+            let lines = lines.iter().skip(same).take(3);
+            found.extend(lines.map(|line| format!("{name}:{same}: {sign} {line}")));
+        }
+    }
+    found.into_iter()
+}
