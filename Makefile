@@ -28,8 +28,9 @@ check: ## Formatting, lints and documentation, warnings are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
 bench: setup ## Compare with stock Buildbot 4.3 on this machine
-	$(CARGO) build --release -p buildbot -p buildbot-worker
+	$(CARGO) build --release -p buildbot -p buildbot-worker --bins --examples
 	$(PEERS)/bin/python bench/run.py
+	$(PEERS)/bin/python bench/workers.py
 
 setup: ## Install what the tests need: system packages, stock Buildbot under target/, cargo-nextest
 	@CARGO='$(CARGO)' PEERS='$(PEERS)' sh .ci/setup

@@ -142,7 +142,9 @@ class Farm(Side):
 
     def restart(self):
         """Seconds from the master being up again until all workers are back."""
-        self.call(self.master, "stop", self.dir)
+        subprocess.run([self.master, "stop", self.dir], capture_output=True)
+        wait_for(f"the end of {self.name}", deadline=120,
+                 fact=lambda: not pathlib.Path(f"/proc/{self.pid}").exists())
         self.start()
         began = time.monotonic()
         self.wait_for_workers()

@@ -65,8 +65,7 @@ pub(super) async fn attach(
     Ok(Arc::from(info))
 }
 
-/// For a worker that is attached already: all its `builders`, of which these `new` ones it did not
-/// have.
+/// For a worker that is attached already: all its `builders`, of which it did not have the `new` ones.
 pub(super) async fn change_builders(
     wire: &Wire,
     info: &WorkerInfo,
@@ -75,7 +74,6 @@ pub(super) async fn change_builders(
 ) -> Result<(), AttachError> {
     match wire.protocol() {
         WorkerProtocol::PerspectiveBroker => tell_builders(wire, builders).await?,
-        WorkerProtocol::MessagePack if new.is_empty() => {}
         WorkerProtocol::MessagePack => {
             let present = list(wire, info).await?;
             make_missing(wire, info, &present, &dirs(new)).await?;

@@ -50,25 +50,27 @@ async fn the_stock_sequence() {
     soon("the loss", link.lost()).await;
 }
 
+/// The worker would kill what runs for a builder that it is not told of any more.
 #[actix::test]
-async fn further_and_fewer_builders_are_told() {
+async fn further_builders_are_told_and_none_is_taken_away_from_a_connection() {
     let world = World::start(patience(), broker(&["b", "c"])).await;
     let (mut peer, _link) = attached(&world).await;
-    for builders in [&["b", "c", "d"][..], &["d"]] {
-        world.roster.configure(broker(builders));
-        let told = match soon("the builders", peer.order()).await {
+    for (wanted, told) in
+        [(&["d"][..], ["b", "c", "d"].as_slice()), (&["d", "e"], &["b", "c", "d", "e"])]
+    {
+        world.roster.configure(broker(&["d"]));
+        world.roster.configure(broker(wanted));
+        match soon("the builders", peer.order()).await {
             (id, Order::SetBuilderList { builders }) => {
+                let names: Vec<String> = builders.into_iter().map(|builder| builder.name).collect();
+                assert_eq!(names, told);
                 peer.answer(id, Ok(Reply::Done)).await;
-                builders.into_iter().map(|builder| builder.name).collect::<Vec<_>>()
             }
             other => panic!("{other:?}"),
-        };
-        assert_eq!(told, builders);
-        if builders.len() == 3 {
-            let (id, greeting) = soon("the greeting", peer.order()).await;
-            assert_eq!(greeting, Order::Print { message: "attached".into() });
-            peer.answer(id, Ok(Reply::Done)).await;
         }
+        let (id, greeting) = soon("the greeting", peer.order()).await;
+        assert_eq!(greeting, Order::Print { message: "attached".into() });
+        peer.answer(id, Ok(Reply::Done)).await;
     }
 }
 

@@ -89,17 +89,20 @@ impl RosterActor {
         self.publish();
     }
 
-    /// Tells an attached worker which builders it has got, or lost.
+    /// Tells an attached worker which builders it has got. Those it has lost stay with it until it
+    /// connects again: a build of theirs may still run, and the worker would kill its command.
     pub(super) fn change_builders(&mut self, name: &str, ctx: &mut Context<Self>) {
         let builders = self.wanted.config.builders_of(name);
         let Some(session) = self.sessions.get_mut(name) else { return };
         let Some(info) = session.info.clone() else { return };
-        if session.builders == builders {
+        let new = added(&session.builders, &builders);
+        if new.is_empty() {
             return;
         }
-        let new = added(&session.builders, &builders);
-        session.builders = builders.clone();
-        let (wire, worker) = (session.wire.clone(), name.to_owned());
+        session.builders.retain(|old| !new.iter().any(|builder| builder.name == old.name));
+        session.builders.extend(new.iter().cloned());
+        let (wire, builders) = (session.wire.clone(), session.builders.clone());
+        let worker = name.to_owned();
         ctx.spawn(wrap_future(async move {
             if let Err(error) = change_builders(&wire, &info, &builders, &new).await {
                 tracing::warn!(worker, "its new builders: {error}");

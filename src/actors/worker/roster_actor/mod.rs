@@ -96,6 +96,7 @@ struct Session {
     peer: String,
     /// Present when attached.
     info: Option<Arc<WorkerInfo>>,
+    /// All that it was told of since it connected.
     builders: Vec<BuilderDir>,
 }
 
