@@ -44,8 +44,7 @@ fn worker(raw: &Raw, path: &str, problems: &mut Problems) -> WorkerConfig {
     let mut fields = Fields::of(raw, path, problems);
     let class = fields.class(Some("Worker"), &["Worker", "LocalWorker"], &LATER);
     let name: String = fields.required_checked("name", |name: &String| wrong_name(name));
-    let local = (class == Some("LocalWorker"))
-        .then(|| fields.or("workdir", name.clone()).into());
+    let local = (class == Some("LocalWorker")).then(|| fields.or("workdir", name.clone()).into());
     let password = match local {
         Some(_) => String::new(),
         None => fields.required_checked("password", non_empty),

@@ -1,6 +1,9 @@
 //! Real peers: the programs of stock Buildbot 4.3.
 
+mod faults;
 mod history;
+mod pairs;
+mod peer;
 mod same;
 mod stock_worker;
 
