@@ -1,7 +1,10 @@
 //! Real peers: the programs of stock Buildbot 4.3.
 
 mod encrypted;
+mod faults;
 mod history;
+mod pairs;
+mod peer;
 mod same;
 mod sendchange;
 mod stock_worker;

@@ -2,8 +2,11 @@
 //! defect of the stock peer. A rule turns the reference into what is expected; the comparison
 //! itself knows no exceptions.
 
-use super::pairs::{Maker, WorkerKind};
+use buildbot::config::checked::WorkerProtocol;
+
 use super::seen::Sections;
+use crate::compat::pairs::WorkerKind;
+use crate::compat::peer::{Kind, Maker};
 
 /// A difference that is meant.
 pub struct Rule {
@@ -21,13 +24,13 @@ const RULES: &[Rule] = &[
     Rule {
         why: "a log file with `follow`: a stock worker skips what is written before its first \
               look, ours sends everything since the start of the command",
-        applies: |_, worker| is_ours(worker),
+        applies: |_, worker| worker.is_ours(),
         change: |expected, _| replace(expected, FOLLOWED, &["old", "new"]),
         seldom: false,
     },
     Rule {
         why: "a log file with `follow`: when a stock worker looks depends on its poll",
-        applies: |_, worker| !is_ours(worker),
+        applies: |_, worker| !worker.is_ours(),
         change: |expected, seen| {
             let lines = seen.get(FOLLOWED).cloned().unwrap_or_default();
             assert!(["old", "new"].ends_with(&texts(&lines)), "{lines:?}");
@@ -37,7 +40,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "a program that cannot be started: a Python traceback from stock, one line from ours",
-        applies: |_, worker| is_ours(worker),
+        applies: |_, worker| worker.is_ours(),
         change: |expected, _| {
             let line = "cannot execute [b'/nonexistent/program', b'x']: No such file or directory";
             replace(expected, "log missing program/stdio e", &[line]);
@@ -47,7 +50,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "lines of more than 4096 characters: a stock worker loses some of them; where it cuts \
               depends on how they arrive",
-        applies: |_, worker| !is_ours(worker),
+        applies: |_, worker| !worker.is_ours(),
         change: |expected, seen| {
             take_overlong(expected);
             assert!(take_overlong(seen) <= 10_000);
@@ -56,7 +59,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "lines of more than 4096 characters: our worker keeps them",
-        applies: |_, worker| is_ours(worker),
+        applies: |_, worker| worker.is_ours(),
         change: |expected, seen| {
             take_overlong(expected);
             assert_eq!(take_overlong(seen), 10_000);
@@ -118,12 +121,8 @@ const RULES: &[Rule] = &[
 
 const FOLLOWED: &str = "log followed/f o";
 
-fn is_ours(worker: WorkerKind) -> bool {
-    !matches!(worker, WorkerKind::Pb(Maker::Stock) | WorkerKind::MessagePack(Maker::Stock))
-}
-
 fn is_message_pack(worker: WorkerKind) -> bool {
-    matches!(worker, WorkerKind::MessagePack(_))
+    matches!(worker, WorkerKind::Program(Kind { protocol: WorkerProtocol::MessagePack, .. }))
 }
 
 /// Takes the lines of the step out; how long was the one that is too long?

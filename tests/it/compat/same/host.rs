@@ -3,7 +3,7 @@
 
 use regex::Regex;
 
-use super::pairs::{Pairs, WorkerKind};
+use crate::compat::pairs::{Pairs, WorkerKind};
 
 /// Replaces host facts in a text.
 pub struct Cover {
@@ -12,11 +12,11 @@ pub struct Cover {
 }
 
 impl Cover {
-    pub fn of(pairs: &Pairs, worker: WorkerKind) -> Cover {
+    pub fn of(pairs: &Pairs, worker: WorkerKind, repository: &str) -> Cover {
         let path = |path: std::path::PathBuf| path.to_str().expect("a path in UTF-8").to_owned();
         let literal = vec![
             // The longest first.
-            (pairs.repository.clone(), "REPOSITORY"),
+            (repository.to_owned(), "REPOSITORY"),
             (path(pairs.worker_dir(worker)), "WORKERDIR"),
             (path(pairs.site.master_dir()), "MASTERDIR"),
             (path(pairs.site.dir().to_owned()), "SITE"),

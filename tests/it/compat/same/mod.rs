@@ -5,16 +5,18 @@
 
 mod differences;
 mod host;
-mod pairs;
 mod seen;
 mod steps;
 
 use std::collections::BTreeSet;
 
-use pairs::{Maker, Pairs, WorkerKind};
-use seen::Sections;
+use host::Cover;
+use seen::{Sections, seen};
 
+use super::pairs::{Pairs, WorkerKind};
+use super::peer::{Kind, Maker};
 use super::stock;
+use crate::world::Repository;
 
 const STOCK: Maker = Maker::Stock;
 const OURS: Maker = Maker::Ours;
@@ -24,19 +26,18 @@ async fn every_pair_of_master_and_worker_builds_the_same() {
     if stock("buildbot").is_none() {
         return;
     }
-    let by_stock = [WorkerKind::Pb(STOCK), WorkerKind::Pb(OURS), WorkerKind::MessagePack(OURS)];
-    let by_ours = [
-        WorkerKind::Pb(STOCK),
-        WorkerKind::MessagePack(STOCK),
-        WorkerKind::Pb(OURS),
-        WorkerKind::MessagePack(OURS),
-        WorkerKind::Local,
-    ];
-    let theirs = Pairs::start(STOCK, &by_stock, None).await;
-    let ours = Pairs::start(OURS, &by_ours, Some(&theirs.repository)).await;
+    let by_stock = [Kind::STOCK_PB, Kind::OURS_PB, Kind::OURS_MSGPACK].map(WorkerKind::Program);
+    let mut by_ours = Kind::ALL.map(WorkerKind::Program).to_vec();
+    by_ours.push(WorkerKind::Local);
+    let place = tempfile::tempdir().expect("a directory");
+    let repository = Repository::new(place.path().to_owned());
+    repository.commit("README", "nothing yet\n", "first");
+    let steps = steps::factory(&repository.url());
+    let theirs = Pairs::start(STOCK, &by_stock, &steps).await;
+    let ours = Pairs::start(OURS, &by_ours, &steps).await;
     theirs.force().await;
     ours.force().await;
-    let (theirs, ours) = (theirs.seen().await, ours.seen().await);
+    let (theirs, ours) = (all(&theirs, &repository).await, all(&ours, &repository).await);
     let reference = &theirs[0].1;
     println!("{} sections to compare", reference.len());
     let mut found = Vec::new();
@@ -49,6 +50,16 @@ async fn every_pair_of_master_and_worker_builds_the_same() {
         }
     }
     assert!(found.is_empty(), "differences from stock (- stock, + seen):\n{}", found.join("\n"));
+}
+
+/// What every build left behind, once all have ended.
+async fn all(pairs: &Pairs, repository: &Repository) -> Vec<(WorkerKind, Sections)> {
+    let mut all = Vec::new();
+    for worker in &pairs.workers {
+        let cover = Cover::of(pairs, *worker, &repository.url());
+        all.push((*worker, seen(pairs, *worker, &cover).await));
+    }
+    all
 }
 
 /// The first lines of each section that differ.

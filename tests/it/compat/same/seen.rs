@@ -8,17 +8,16 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::host::Cover;
-use super::pairs::{Pairs, WorkerKind};
+use crate::compat::pairs::{Pairs, WorkerKind};
 
 /// Sections by name: `build`, `properties`, `steps`, `step NAME`, `log STEP/NAME STREAM`,
 /// `on the master`, `on the worker`.
 pub type Sections = BTreeMap<String, Vec<String>>;
 
 /// Waits for the build of this worker's builder and reads all of it.
-pub async fn seen(pairs: &Pairs, worker: WorkerKind) -> Sections {
-    let cover = Cover::of(pairs, worker);
+pub async fn seen(pairs: &Pairs, worker: WorkerKind, cover: &Cover) -> Sections {
     let site = &pairs.site;
-    let build = pairs.built(worker).await;
+    let build = pairs.built(worker, 1).await;
     let id = &build["buildid"];
     let mut seen = BTreeMap::new();
     let outcome = format!("{} {}", build["results"], text(&build["state_string"]));
@@ -51,9 +50,9 @@ pub async fn seen(pairs: &Pairs, worker: WorkerKind) -> Sections {
         seen.insert(format!("step {name}"), lines);
     }
     let uploads = site.master_dir().join("up").join(worker.name());
-    seen.insert("on the master".to_owned(), tree(&uploads, &cover));
+    seen.insert("on the master".to_owned(), tree(&uploads, cover));
     let directory = pairs.worker_dir(worker).join("set");
-    seen.insert("on the worker".to_owned(), tree(&directory, &cover));
+    seen.insert("on the worker".to_owned(), tree(&directory, cover));
     seen
 }
 

@@ -1,31 +1,23 @@
 //! Masters and workers of both kinds, as processes with one and the same environment.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use buildbot::config::checked::WorkerProtocol;
 use serde_json::{Value, json};
 
-use super::seen::{Sections, seen};
-use super::steps;
-use crate::compat::stock;
-use crate::programs::{Site, free_port, worker_program};
+use super::peer::{Kind, Maker, Peer, plain};
+use super::stock;
+use crate::programs::{Site, free_port};
 
-/// How long one build of the set may take.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-/// Who made a program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Maker {
-    Stock,
-    Ours,
-}
+/// How long a build may take.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A worker, by its program and how it talks to the master.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WorkerKind {
-    Pb(Maker),
-    MessagePack(Maker),
+    Program(Kind),
     /// Inside the master.
     Local,
 }
@@ -34,40 +26,39 @@ impl WorkerKind {
     /// Its name, and that of the one builder that uses it.
     pub fn name(self) -> &'static str {
         match self {
-            WorkerKind::Pb(Maker::Stock) => "stock_pb",
-            WorkerKind::Pb(Maker::Ours) => "ours_pb",
-            WorkerKind::MessagePack(Maker::Stock) => "stock_msgpack",
-            WorkerKind::MessagePack(Maker::Ours) => "ours_msgpack",
+            WorkerKind::Program(kind) => kind.name(),
             WorkerKind::Local => "inside",
         }
     }
+
+    /// Is its program ours?
+    pub fn is_ours(self) -> bool {
+        !matches!(self, WorkerKind::Program(Kind { maker: Maker::Stock, .. }))
+    }
 }
 
-/// A master with some workers and a builder `set` of the same steps for each of them.
+/// A master with some workers and a builder of the same steps for each of them.
 pub struct Pairs {
-    workers: Vec<WorkerKind>,
+    pub workers: Vec<WorkerKind>,
+    /// End before their directory goes.
+    peers: Vec<Peer>,
     pub site: Site,
-    /// What builds check out.
-    pub repository: String,
+    master: Maker,
     pb: u16,
 }
 
 impl Pairs {
-    /// Starts them all. `repository` is where the steps check out from.
-    pub async fn start(master: Maker, workers: &[WorkerKind], repository: Option<&str>) -> Pairs {
+    /// Starts them all; `steps` is TOML with `[[factories.set.steps]]`.
+    pub async fn start(master: Maker, workers: &[WorkerKind], steps: &str) -> Pairs {
         let site = Site::new("steps = []\n");
-        let repository = repository.map_or_else(|| site.repo.url(), str::to_owned);
-        let factory = steps::factory(&repository);
         let (workers, pb) = (workers.to_vec(), free_port());
-        let mut pairs = Pairs { workers, site, repository, pb };
-        std::fs::write(pairs.site.master_dir().join("steps.toml"), &factory).expect("a file");
-        let program = match master {
-            Maker::Ours => pairs.our_master(&factory),
-            Maker::Stock => pairs.stock_master(),
-        };
-        let mut command = plain(&program, pairs.site.dir());
-        command.args(["start", "--nodaemon"]).arg(pairs.site.master_dir());
-        pairs.site.start_instead(&mut command).await;
+        let mut pairs = Pairs { workers, site, master, peers: Vec::new(), pb };
+        std::fs::write(pairs.site.master_dir().join("steps.toml"), steps).expect("a file");
+        match master {
+            Maker::Ours => pairs.configure_ours(steps),
+            Maker::Stock => pairs.configure_stock(),
+        }
+        pairs.start_master().await;
         for worker in pairs.workers.clone() {
             pairs.start_worker(worker);
         }
@@ -77,7 +68,17 @@ impl Pairs {
         pairs
     }
 
-    fn our_master(&self, factory: &str) -> PathBuf {
+    pub async fn start_master(&mut self) {
+        let program = match self.master {
+            Maker::Ours => env!("CARGO_BIN_EXE_buildbot").into(),
+            Maker::Stock => stock("buildbot").expect("stock's programs"),
+        };
+        let mut command = plain(&program, self.site.dir());
+        command.args(["start", "--nodaemon"]).arg(self.site.master_dir());
+        self.site.start_instead(&mut command).await;
+    }
+
+    fn configure_ours(&self, steps: &str) {
         let mut text = OUR_MASTER.replace("MSGPACK", &self.site.port.to_string());
         text = text.replace("PB", &self.pb.to_string()).replace("BUILDERS", &self.names("\", \""));
         for worker in &self.workers {
@@ -91,23 +92,21 @@ impl Pairs {
                  workernames = [\"{name}\"]\nworkerbuilddir = \"set\"\nfactory = \"set\"\n"
             ));
         }
-        self.site.configure(&format!("{text}{factory}"));
-        env!("CARGO_BIN_EXE_buildbot").into()
+        self.site.configure(&format!("{text}{steps}"));
     }
 
-    fn stock_master(&self) -> PathBuf {
+    fn configure_stock(&self) {
         let program = stock("buildbot").expect("stock's programs");
         let dir = self.site.master_dir();
         std::fs::remove_file(dir.join("buildbot.tac")).expect("our tac");
         let created = Command::new(&program).args(["create-master", "-q", "-r"]).arg(&dir).status();
         assert!(created.expect("stock runs").success());
-        let text = include_str!("stock_master.cfg")
+        let text = include_str!("same/stock_master.cfg")
             .replace("@WORKERS@", &self.names(" "))
             .replace("@WWW@", &self.site.www.to_string())
             .replace("@PB@", &self.pb.to_string())
             .replace("@MSGPACK@", &self.site.port.to_string());
         std::fs::write(dir.join("master.cfg"), text).expect("a file");
-        program
     }
 
     fn names(&self, between: &str) -> String {
@@ -116,24 +115,14 @@ impl Pairs {
     }
 
     fn start_worker(&mut self, worker: WorkerKind) {
-        let (maker, protocol, port) = match worker {
-            WorkerKind::Pb(maker) => (maker, "pb", self.pb),
-            WorkerKind::MessagePack(maker) => (maker, "msgpack_experimental_v7", self.site.port),
-            WorkerKind::Local => return,
+        let WorkerKind::Program(kind) = worker else { return };
+        let port = match kind.protocol {
+            WorkerProtocol::PerspectiveBroker => self.pb,
+            WorkerProtocol::MessagePack => self.site.port,
         };
-        let program = match maker {
-            Maker::Ours => worker_program(),
-            Maker::Stock => stock("buildbot-worker").expect("stock's programs"),
-        };
-        let dir = self.worker_dir(worker);
-        let mut create = plain(&program, self.site.dir());
-        create.args(["create-worker", "-q", "-r", &format!("--protocol={protocol}")]).arg(&dir);
-        create.args([&format!("127.0.0.1:{port}"), worker.name(), "sesame"]);
-        let output = create.output().expect("create-worker runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut start = plain(&program, self.site.dir());
-        start.args(["start", "--nodaemon"]).arg(&dir);
-        self.site.add_worker(start);
+        let mut peer = Peer::create(kind, self.worker_dir(worker), port, "sesame", &["-r"]);
+        peer.start();
+        self.peers.push(peer);
     }
 
     pub fn worker_dir(&self, worker: WorkerKind) -> PathBuf {
@@ -151,18 +140,35 @@ impl Pairs {
                 builders.iter().find(|builder| builder["name"] == worker.name())
             });
             let id = builder.expect("a builder")["builderid"].to_string();
-            let params = json!({ "builderid": id, "reason": "the same set" });
+            let params = json!({ "builderid": id, "reason": "look" });
             self.site.call("forceschedulers/force", "force", params).await;
         }
     }
 
-    /// The build of this worker, once it has ended. All of them share two processors at times, and
-    /// a stock master is not to spend its time on answers to us.
-    pub async fn built(&self, worker: WorkerKind) -> Value {
+    async fn builds(&self, worker: WorkerKind, number: i64) -> Value {
+        self.site.get(&format!("builders/{}/builds?number={number}", worker.name())).await
+    }
+
+    /// Waits until a build's first step has this in its log.
+    pub async fn says(&self, worker: WorkerKind, number: i64, text: &str) {
         let began = Instant::now();
         loop {
-            let builds =
-                self.site.get(&format!("builders/{}/builds?number=1", worker.name())).await;
+            let id = self.builds(worker, number).await["builds"][0]["buildid"].to_string();
+            let log = self.site.text(&format!("builds/{id}/steps/1/logs/stdio/raw")).await;
+            if log.contains(text) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{worker:?} does not say {text}: {log}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Build `number` of this worker, once it has ended. All of them share two processors at times, and
+    /// a stock master is not to spend its time on answers to us.
+    pub async fn built(&self, worker: WorkerKind, number: i64) -> Value {
+        let began = Instant::now();
+        loop {
+            let builds = self.builds(worker, number).await;
             if builds["builds"][0]["complete"] == true {
                 return builds["builds"][0].clone();
             }
@@ -170,23 +176,6 @@ impl Pairs {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
-
-    /// What every build left behind, once all have ended.
-    pub async fn seen(&self) -> Vec<(WorkerKind, Sections)> {
-        let mut all = Vec::new();
-        for worker in &self.workers {
-            all.push((*worker, seen(self, *worker).await));
-        }
-        all
-    }
-}
-
-/// `program` with the one environment that everything here has.
-fn plain(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("HOME", home).env("LANG", "C.UTF-8").env("HOUSE", "of bricks");
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
 }
 
 const OUR_MASTER: &str = r#"
