@@ -2,6 +2,7 @@
 
 mod faults;
 mod history;
+mod memory;
 mod pairs;
 mod peer;
 mod same;
