@@ -3,6 +3,7 @@
 mod encrypted;
 mod faults;
 mod history;
+mod memory;
 mod pairs;
 mod peer;
 mod same;

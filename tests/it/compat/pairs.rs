@@ -125,6 +125,12 @@ impl Pairs {
         self.peers.push(peer);
     }
 
+    /// The process of a worker that has one of its own.
+    pub fn pid(&self, worker: WorkerKind) -> u32 {
+        let of = self.peers.iter().find(|peer| WorkerKind::Program(peer.kind) == worker);
+        of.expect("a worker that was started").pid()
+    }
+
     pub fn worker_dir(&self, worker: WorkerKind) -> PathBuf {
         match worker {
             WorkerKind::Local => self.site.master_dir().join("workers").join("inside"),
