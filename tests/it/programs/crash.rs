@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::Site;
+use super::{Site, eventually};
 
 /// Waits for a file on its first run, which the test makes only after the crash.
 const SLOW: &str = r#"
@@ -44,8 +44,14 @@ async fn built_again_after(signal: &str) {
     let first = site.finished(1).await;
     assert_eq!(first["results"], 5, "{first}");
     assert_eq!(first["buildrequestid"], again["buildrequestid"]);
-    let buildset = site.get(&format!("buildsets/{}", submitted[0])).await;
-    assert_eq!(buildset["buildsets"][0]["results"], 0, "{buildset}");
+    // The closer follows the build.
+    let path = format!("buildsets/{}", submitted[0]);
+    let buildset = eventually("a complete buildset", || async {
+        let buildset = site.get(&path).await["buildsets"][0].clone();
+        (buildset["complete"] == true).then_some(buildset)
+    })
+    .await;
+    assert_eq!(buildset["results"], 0, "{buildset}");
     let open = site.get("builds?complete=false").await;
     assert_eq!(open["builds"], json!([]), "{open}");
 }

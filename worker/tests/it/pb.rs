@@ -208,13 +208,14 @@ async fn a_graceful_end_is_the_masters_to_give() {
     let config = config(&master, dir.path());
     let worker = tokio::spawn(buildbot_worker::run_until(config, std::future::pending(), left));
     let mut peer = Peer::attach(&master, &[("b", "bdir")]).await;
-    peer.start("0", "b", script("until test -e go; do sleep 0.01; done; echo done")).await;
+    // The file lies beside the directory, which the worker makes when it is ready.
+    peer.start("0", "b", script("until test -e ../go; do sleep 0.01; done; echo done")).await;
     peer.print("ping").await;
     leave.send(()).expect("running");
     let (id, report) = peer.report().await.expect("still connected");
     assert_eq!(report, Report::Shutdown);
     peer.acknowledge(id).await;
-    std::fs::write(dir.path().join("bdir/build/go"), "").expect("written");
+    std::fs::write(dir.path().join("bdir/go"), "").expect("written");
     assert_eq!(peer.finish("0").await.stdout(), "done\n");
     // The build may have more steps.
     peer.start("1", "b", script("echo more")).await;
@@ -232,7 +233,8 @@ async fn a_master_that_knows_no_graceful_end_is_left_when_nothing_runs() {
     let config = config(&master, dir.path());
     let worker = tokio::spawn(buildbot_worker::run_until(config, std::future::pending(), left));
     let mut peer = Peer::attach(&master, &[("b", "bdir")]).await;
-    peer.start("0", "b", script("until test -e go; do sleep 0.01; done; echo done")).await;
+    // The file lies beside the directory, which the worker makes when it is ready.
+    peer.start("0", "b", script("until test -e ../go; do sleep 0.01; done; echo done")).await;
     peer.print("ping").await;
     leave.send(()).expect("running");
     let (id, report) = peer.report().await.expect("still connected");
@@ -241,7 +243,7 @@ async fn a_master_that_knows_no_graceful_end_is_left_when_nothing_runs() {
     let packet = peer.session.answer(id, Err("no such method".into()));
     peer.send(&packet).await;
     peer.print("ping").await;
-    std::fs::write(dir.path().join("bdir/build/go"), "").expect("written");
+    std::fs::write(dir.path().join("bdir/go"), "").expect("written");
     assert_eq!(peer.finish("0").await.stdout(), "done\n");
     assert!(peer.report().await.is_none(), "it hangs up");
     soon(worker).await.expect("no panic").expect("a good end");
