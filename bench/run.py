@@ -77,12 +77,17 @@ def free_ports(count):
 
 def wait_for(what, fact, deadline=DEADLINE, pause=0.02):
     """Returns the first true value of fact(); gives up loudly."""
+    value = first_true(fact, deadline, pause)
+    return value or sys.exit(f"bench: waited {deadline:.0f} s in vain for {what}")
+
+
+def first_true(fact, deadline, pause=0.02):
+    """The first true value of fact(), or None after the deadline."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:
         if value := fact():
             return value
         time.sleep(pause)
-    sys.exit(f"bench: waited {deadline:.0f} s in vain for {what}")
 
 
 class Side:

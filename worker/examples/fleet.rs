@@ -1,9 +1,10 @@
 //! Many workers in one process, to see what they cost a master.
 //!
-//!     fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY
+//!     fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY [PAUSE]
 //!
 //! They are named `w0`, `w1` …, have the password `pass`, and work in directories of those names
-//! below DIRECTORY. KEEPALIVE is in seconds. Ends with its standard input.
+//! below DIRECTORY. KEEPALIVE is in seconds, as is PAUSE, the time between two workers' first
+//! attempts to connect (default 0: all at once). Ends with its standard input.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -16,8 +17,12 @@ use tokio::sync::watch;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [protocol, host, port, number, keepalive, dir] = args.as_slice() else {
-        anyhow::bail!("fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY");
+    let (args, pause) = match args.as_slice() {
+        [args @ .., pause] if args.len() == 6 => (args, pause.parse()?),
+        args => (args, 0.0),
+    };
+    let [protocol, host, port, number, keepalive, dir] = args else {
+        anyhow::bail!("fleet PROTOCOL HOST PORT NUMBER KEEPALIVE DIRECTORY [PAUSE]");
     };
     let protocol = Protocol::from_name(protocol).context("the protocol is unknown")?;
     let (port, number): (u16, usize) = (port.parse()?, number.parse()?);
@@ -38,7 +43,9 @@ fn main() -> anyhow::Result<()> {
             let config =
                 Config { protocol, keepalive, max_delay: Duration::from_secs(10), ..fresh };
             let mut stopped = stopped.clone();
+            let turn = Duration::from_secs_f64(pause * index as f64);
             local.spawn_local(async move {
+                tokio::time::sleep(turn).await;
                 let shutdown = async move {
                     let _ = stopped.wait_for(|stop| *stop).await;
                 };
