@@ -6,6 +6,7 @@
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::cancel;
 use super::change_source::Sources;
 use super::mail::AskError;
 use super::scheduler::Schedulers;
@@ -15,10 +16,7 @@ use crate::config::problems::Problems;
 use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
 use crate::events::Event;
 use crate::flow::force::SOURCE;
-use crate::model::{
-    Build, BuildId, BuildRequest, BuildRequestId, NewBuildset, Properties, Results, SchedulerId,
-    now,
-};
+use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId, now};
 
 /// The handle that carries commands. Cheap to clone.
 #[derive(Clone)]
@@ -136,46 +134,10 @@ impl Control {
         request: BuildRequestId,
         reason: &str,
     ) -> Result<(), ControlError> {
-        let master = self.surroundings.master;
-        let (row, cancelled) = self
-            .surroundings
-            .db
-            .write(move |conn| {
-                let cancelled = buildrequests::cancel_pending(conn, request, master, now())?;
-                Ok((buildrequests::get(conn, request)?, cancelled))
-            })
-            .await
-            .map_err(|error| match error {
-                DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
-                other => ControlError::Db(other),
-            })?;
-        if cancelled {
-            self.announce_cancelled(&row);
-        } else if !row.complete {
-            self.stop_builds_of(request, reason).await?;
-        }
-        Ok(())
-    }
-
-    fn announce_cancelled(&self, row: &BuildRequest) {
-        self.surroundings.announcer.announce(Event::RequestCompleted {
-            request: row.id,
-            builder: row.builder,
-            buildset: row.buildset,
-            results: Results::Cancelled,
-        });
-        self.surroundings.closer.poke();
-        self.surroundings.distributor.poke();
-    }
-
-    async fn stop_builds_of(&self, request: BuildRequestId, reason: &str) -> Result<(), DbError> {
-        let master = self.surroundings.master;
-        let running: Vec<Build> =
-            self.surroundings.db.read(move |conn| builds::running(conn, master)).await?;
-        for build in running.into_iter().filter(|build| build.request == request) {
-            self.surroundings.running.stop(build.id, reason);
-        }
-        Ok(())
+        cancel::request(&self.surroundings, request, reason).await.map_err(|error| match error {
+            DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
+            other => ControlError::Db(other),
+        })
     }
 
     /// The operator's switch of a scheduler.

@@ -24,6 +24,7 @@ pub mod master;
 pub mod presence;
 pub mod house;
 pub mod handles;
+mod cancel;
 pub mod control;
 pub mod announcer;
 pub mod change_source;

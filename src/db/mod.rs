@@ -32,6 +32,7 @@ pub mod sourcestamps;
 pub mod buildsets;
 pub mod buildrequests;
 pub mod builds;
+pub mod children;
 pub mod steps;
 pub mod logs;
 pub mod properties;

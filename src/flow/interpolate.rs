@@ -139,6 +139,14 @@ impl Renderable {
         }
     }
 
+    /// The value, if no substitution can change it.
+    pub fn constant(&self) -> Option<&Value> {
+        match &self.node {
+            Node::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// # Errors
     /// An unknown secret, or a conversion that the value does not allow.
     pub fn render(&self, context: &RenderContext<'_>) -> Result<Value, InterpolateError> {

@@ -12,6 +12,7 @@ pub mod force;
 pub mod old_worker;
 pub mod collapse;
 pub mod assign;
+pub mod trigger_chain;
 pub mod build_properties;
 pub mod interpolate;
 pub mod expression;

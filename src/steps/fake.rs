@@ -15,11 +15,14 @@ use tokio::sync::watch;
 
 use super::transfer::TransferEnd;
 use super::{
-    BuilderFacts, Capture, Finished, Outcome, StepError, StepPlan, Stream, Workbench, WorkerFacts,
+    BuilderFacts, Capture, ChildBuild, ChildRequest, Finished, Outcome, StepError, StepPlan, Stream,
+    TriggerOrder, Workbench, WorkerFacts,
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
-use crate::model::{Change, LogType, Properties, SourceStamp, SourceStampId};
+use crate::model::{
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, SourceStampId,
+};
 
 /// Where commands go.
 pub(super) enum Worker {
@@ -52,6 +55,12 @@ pub(super) struct FakeBench {
     /// Somebody stops the step after so many blocks of a transfer.
     pub interrupt_after: Option<usize>,
     pub basedir: PathBuf,
+    /// What schedulers were asked for.
+    pub orders: Vec<TriggerOrder>,
+    /// How triggered requests stand, at each look at them.
+    pub children: VecDeque<Vec<ChildRequest>>,
+    /// Requests that were cancelled.
+    pub cancelled: Vec<BuildRequestId>,
     /// Send a reason to interrupt.
     pub interrupt: watch::Sender<Option<String>>,
 }
@@ -81,6 +90,9 @@ impl FakeBench {
             output_log: "stdio".into(),
             interrupt_after: None,
             basedir: std::env::temp_dir(),
+            orders: Vec::new(),
+            children: VecDeque::new(),
+            cancelled: Vec::new(),
             interrupt: watch::Sender::new(None),
         }
     }
@@ -120,6 +132,18 @@ impl FakeBench {
         let outcome = plan.step.run(self).await.unwrap();
         let text = plan.done_text(&outcome);
         (outcome, text)
+    }
+}
+
+/// A request of the builder, with one build once it is complete.
+pub(super) fn child(id: i64, builder: &str, results: Option<Results>) -> ChildRequest {
+    let build = ChildBuild { number: 10 + id, url: format!("/build/{id}"), results };
+    ChildRequest {
+        request: BuildRequestId(id),
+        builder: builder.into(),
+        url: format!("/request/{id}"),
+        results,
+        builds: results.map(|_| build).into_iter().collect(),
     }
 }
 
@@ -243,6 +267,34 @@ impl Workbench for FakeBench {
         if text.contains("please interrupt") {
             self.interrupt.send_replace(Some("test".into()));
         }
+        Ok(())
+    }
+
+    /// Requests have numbers that count up, and a builder named like the scheduler. A scheduler
+    /// named `missing` does not exist.
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError> {
+        let name = order.scheduler.clone();
+        if name == "missing" {
+            return Err(StepError::Failed("there is no scheduler 'missing'".into()));
+        }
+        self.orders.push(order);
+        Ok(vec![child(self.orders.len() as i64, &name, None)])
+    }
+
+    async fn await_children(
+        &mut self,
+        _requests: &[BuildRequestId],
+        _complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError> {
+        Ok(self.children.pop_front())
+    }
+
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        _reason: &str,
+    ) -> Result<(), StepError> {
+        self.cancelled.extend(requests);
         Ok(())
     }
 

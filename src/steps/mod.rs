@@ -24,6 +24,8 @@ mod upload;
 mod multiple_upload;
 mod download;
 mod string_download;
+mod children;
+mod trigger;
 pub mod transfer;
 #[cfg(test)]
 mod fake;
@@ -38,10 +40,11 @@ use serde_json::Value;
 
 use transfer::TransferEnd;
 
+pub use children::{ChildBuild, ChildRequest, TriggerOrder};
 pub use plan::{Condition, StepOptions, StepPlan};
 
 use crate::flow::interpolate::InterpolateError;
-use crate::model::{Change, LogType, Properties, Results, SourceStamp};
+use crate::model::{BuildRequestId, Change, LogType, Properties, Results, SourceStamp};
 
 /// What one configured step does. The options all steps share live beside it in the plan.
 #[async_trait(?Send)]
@@ -49,6 +52,11 @@ pub trait Step: std::fmt::Debug + Send + Sync {
     /// Runs to its result. An interrupt reaches the running command by itself; the step sees
     /// [`Finished::interrupted`] and returns CANCELLED.
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError>;
+
+    /// The schedulers that it triggers, as far as their names are known before a build.
+    fn triggers(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// How a step ended.
@@ -131,6 +139,28 @@ pub trait Workbench {
     fn set_output_log(&mut self, name: &str) {
         let _ = name;
     }
+
+    /// Asks a triggerable scheduler for builds, whose parent is this one; answers at once, with the
+    /// requests that were made.
+    ///
+    /// # Errors
+    /// No such scheduler, one that cannot be triggered, or a chain of triggers without an end.
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError>;
+
+    /// Waits until more than `complete` of these requests are complete, and answers how all of them
+    /// stand; `None` when the step is stopped before.
+    async fn await_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError>;
+
+    /// Cancels those of the requests that are pending, and stops their builds.
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        reason: &str,
+    ) -> Result<(), StepError>;
 
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);

@@ -8,7 +8,7 @@ use super::plan::{Condition, StepOptions, StepPlan};
 use super::{
     Step, directories, download, file_exists, git, master_shell, multiple_upload,
     set_properties_from_env, set_property, set_property_from_command, shell, shell_sequence,
-    string_download, upload,
+    string_download, trigger, upload,
 };
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
@@ -157,6 +157,12 @@ pub const REGISTRY: &[StepType] = &[
         name: "SetPropertiesFromEnv",
         defaults: set_properties_from_env::defaults,
         parse: set_properties_from_env::parse,
+    },
+    StepType {
+        class: "Trigger",
+        name: "trigger",
+        defaults: StepOptions::default,
+        parse: trigger::parse,
     },
 ];
 

@@ -12,16 +12,18 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Surroundings;
+use super::{Surroundings, children};
 use crate::actors::worker::{CommandEvent, LinkError, Running, TransferPart, WorkerLink};
 use crate::db::logs;
 use crate::events::Event;
 use crate::flow::interpolate::RenderContext;
-use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
+use crate::model::{
+    BuildId, BuildRequestId, Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl,
+};
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
-    BuilderFacts, CAPTURE_LIMIT, Capture, Finished, StepError, StepPlan, Stream, Workbench,
-    WorkerFacts,
+    BuilderFacts, CAPTURE_LIMIT, Capture, ChildRequest, Finished, StepError, StepPlan, Stream,
+    TriggerOrder, Workbench, WorkerFacts,
 };
 
 /// How long a worker may take to end a command after it was asked to.
@@ -31,6 +33,7 @@ const INTERRUPT_DEADLINE: Duration = Duration::from_secs(60);
 /// next step.
 pub(super) struct Bench {
     pub surroundings: Surroundings,
+    pub build: BuildId,
     pub link: WorkerLink,
     pub properties: Properties,
     /// Names of the properties set since they were last stored.
@@ -55,6 +58,7 @@ struct CurrentStep {
 /// Everything a build needs to know to set up its bench.
 pub(super) struct BenchParts {
     pub surroundings: Surroundings,
+    pub build: BuildId,
     pub link: WorkerLink,
     pub properties: Properties,
     pub sources: Vec<SourceStamp>,
@@ -68,6 +72,7 @@ impl Bench {
     pub fn new(parts: BenchParts) -> Bench {
         Bench {
             surroundings: parts.surroundings,
+            build: parts.build,
             link: parts.link,
             properties: parts.properties,
             changed: Vec::new(),
@@ -362,6 +367,32 @@ impl Workbench for Bench {
         text: &str,
     ) -> Result<(), StepError> {
         self.append(name, kind, stream, text.to_owned()).await
+    }
+
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError> {
+        children::trigger(&self.surroundings, self.build, order).await
+    }
+
+    async fn await_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError> {
+        let mut interruption = self.interruption.clone();
+        let more = children::more(&self.surroundings, requests, complete);
+        tokio::select! {
+            children = more => children.map(Some),
+            () = self.link.lost() => Err(StepError::WorkerLost),
+            _ = interrupted(&mut interruption) => Ok(None),
+        }
+    }
+
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        reason: &str,
+    ) -> Result<(), StepError> {
+        children::cancel(&self.surroundings, requests, reason).await
     }
 
     fn set_output_log(&mut self, name: &str) {

@@ -6,6 +6,7 @@
 //! Dies: once. A panic ends the build as EXCEPTION; it is never restarted in the middle.
 
 mod bench;
+mod children;
 pub(super) mod finish;
 mod prepare;
 mod run;

@@ -23,6 +23,7 @@ pub(super) async fn bench(job: &Job) -> Result<Bench, DbError> {
     store_first_rows(job, &properties).await?;
     Ok(Bench::new(BenchParts {
         surroundings: job.surroundings.clone(),
+        build: job.assignment.build.id,
         link: job.assignment.link.clone(),
         worker: worker_facts(&job.assignment.worker.name, &info),
         builder: BuilderFacts {
