@@ -139,6 +139,7 @@ impl House {
             log_intake,
             distributor: distributor.clone(),
             running: RunningBuilds::default(),
+            schedulers: Schedulers::default(),
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
@@ -150,8 +151,8 @@ impl House {
         let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
         House {
             supervisor: supervisor.clone(),
+            schedulers: surroundings.schedulers.clone(),
             surroundings,
-            schedulers: Schedulers::default(),
             wiring,
             sources: Sources::default(),
             source_wiring: change_source::Wiring {
@@ -200,7 +201,7 @@ impl House {
         for name in names_to_stop(&diff.change_sources, |source| source.name()) {
             self.sources.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.name.as_str()) {
+        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;

@@ -8,9 +8,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::config::checked::{
-    FieldKind, ForceField, ForceScheduler, SchedulerConfig, SchedulerKind,
-};
+use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerOptions};
 use crate::model::{NewSourceStamp, Properties};
 
 /// Source of every property that a form sets.
@@ -46,7 +44,7 @@ pub struct Forced {
 /// # Errors
 /// Every refused field with its reason, in the order of the form.
 pub fn read(
-    scheduler: &SchedulerConfig,
+    scheduler: &SchedulerOptions,
     form: &ForceScheduler,
     values: &Map<String, Value>,
     owner: &str,
@@ -98,7 +96,7 @@ pub fn read(
 }
 
 /// Names of the scheduler's codebases; none given is the default one.
-fn codebases(scheduler: &SchedulerConfig) -> Vec<&str> {
+fn codebases(scheduler: &SchedulerOptions) -> Vec<&str> {
     if scheduler.codebases.is_empty() {
         return vec![""];
     }
@@ -111,7 +109,7 @@ fn part_name(codebase: &str, part: &str) -> String {
 
 /// The fields that set a property.
 fn property_fields<'a>(
-    scheduler: &SchedulerConfig,
+    scheduler: &SchedulerOptions,
     form: &'a ForceScheduler,
 ) -> impl Iterator<Item = &'a ForceField> + use<'a> {
     let parts = |codebase| PARTS.iter().map(move |part| part_name(codebase, part));
@@ -260,9 +258,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// The form as `forceschedulers` of the REST interface shows it; `None` for other schedulers.
-pub fn describe(scheduler: &SchedulerConfig, enabled: bool) -> Option<Value> {
-    let SchedulerKind::Force(form) = &scheduler.kind else { return None };
+/// The form as `forceschedulers` of the REST interface shows it.
+pub fn describe(scheduler: &SchedulerOptions, form: &ForceScheduler, enabled: bool) -> Value {
     let find = |name: &str| form.fields.iter().find(|field| field.name == name);
     let about = ABOUT.iter().filter_map(|name| find(name).map(|f| field(f, name)));
     let mut all = vec![group("", about.collect())];
@@ -273,14 +270,14 @@ pub fn describe(scheduler: &SchedulerConfig, enabled: bool) -> Option<Value> {
         all.push(group(codebase, parts.collect()));
     }
     all.extend(property_fields(scheduler, form).map(|f| field(f, &f.name)));
-    Some(json!({
+    json!({
         "name": scheduler.name,
         "button_name": form.button_name,
         "label": form.label,
         "builder_names": scheduler.builder_names,
         "enabled": enabled,
         "all_fields": all,
-    }))
+    })
 }
 
 /// A group of fields; the one of a codebase carries its name.
@@ -390,15 +387,12 @@ mod tests {
         }
     }
 
-    fn scheduler() -> SchedulerConfig {
-        SchedulerConfig {
+    fn scheduler() -> SchedulerOptions {
+        SchedulerOptions {
             name: "f".into(),
             builder_names: vec!["b".into()],
-            properties: Properties::new(),
-            reason: None,
-            priority: 0,
             codebases: [(String::new(), Default::default())].into(),
-            kind: SchedulerKind::Force(form()),
+            ..SchedulerOptions::default()
         }
     }
 
@@ -508,7 +502,7 @@ mod tests {
 
     #[test]
     fn the_description_has_the_shape_of_the_interface() {
-        let told = describe(&scheduler(), true).unwrap();
+        let told = describe(&scheduler(), &form(), true);
         assert_eq!(told["button_name"], "Force");
         let fields = told["all_fields"].as_array().unwrap();
         let names = |group: &Value| -> Vec<String> {
