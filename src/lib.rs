@@ -10,6 +10,7 @@ pub mod flow;
 pub mod steps;
 pub mod db;
 pub mod schedulers;
+pub mod simulate;
 pub mod actors;
 pub mod status;
 pub mod cli;

@@ -13,6 +13,7 @@ mod front;
 mod stop;
 mod restart;
 mod sendchange;
+mod simulate;
 mod options_file;
 mod prompt;
 mod client;
@@ -46,6 +47,7 @@ enum Command {
     #[command(visible_alias = "sighup")]
     Reconfig(reconfig::Options),
     Sendchange(Box<sendchange::Options>),
+    Simulate(Box<simulate::Options>),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for. What it has to say goes
@@ -67,6 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Restart(options) => restart::run(&options),
         Command::Reconfig(options) => reconfig::run(&options),
         Command::Sendchange(options) => sendchange::run(*options),
+        Command::Simulate(options) => simulate::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

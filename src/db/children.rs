@@ -35,7 +35,7 @@ pub fn of_requests(conn: &mut Conn, ids: &[BuildRequestId]) -> Result<Vec<Child>
     let mut children = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
         let mut builds = builds_of(conn, batch)?;
-        let rows: Vec<(BuildRequestId, String, i64, Option<i64>)> = buildrequests::table
+        let rows: Vec<(BuildRequestId, String, Option<i64>, Option<i64>)> = buildrequests::table
             .inner_join(builders::table.on(builders::id.eq(buildrequests::builderid)))
             .filter(buildrequests::id.eq_any(batch.iter().copied()))
             .select((
@@ -48,7 +48,7 @@ pub fn of_requests(conn: &mut Conn, ids: &[BuildRequestId]) -> Result<Vec<Child>
         children.extend(rows.into_iter().map(|(request, builder, complete, results)| Child {
             request,
             builder,
-            results: results.filter(|_| complete != 0).and_then(Results::from_code),
+            results: results.filter(|_| complete == Some(1)).and_then(Results::from_code),
             builds: builds.remove(&request).unwrap_or_default(),
         }));
     }

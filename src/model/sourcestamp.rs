@@ -26,19 +26,6 @@ pub struct SourceStamp {
     pub patch: Option<Patch>,
 }
 
-/// The same version once more; without the patch.
-impl From<&SourceStamp> for NewSourceStamp {
-    fn from(stamp: &SourceStamp) -> NewSourceStamp {
-        NewSourceStamp {
-            branch: stamp.branch.clone(),
-            revision: stamp.revision.clone(),
-            repository: stamp.repository.clone(),
-            project: stamp.project.clone(),
-            codebase: stamp.codebase.clone(),
-        }
-    }
-}
-
 /// A patch submitted by `buildbot try`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {

@@ -117,6 +117,10 @@ impl Scheduler for Basic {
         incoming::skip(desk)
     }
 
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        self.interest.verdict(options, change)
+    }
+
     /// Looks at new changes and submits what is due.
     fn pass(&self, desk: &mut Desk<'_>) -> Result<Pass, DbError> {
         let (new, more) = incoming::next(desk)?;

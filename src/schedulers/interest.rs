@@ -41,6 +41,25 @@ impl Interest {
         let important = self.important.is_important(change);
         (important || !self.only_important).then_some(important)
     }
+
+    /// The same in words, for people.
+    ///
+    /// # Errors
+    /// Why the scheduler does not take the change.
+    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        if !self.filter.matches(change) {
+            return Err("the change filter does not match".to_owned());
+        }
+        if !options.knows(&change.codebase) {
+            let codebase = &change.codebase;
+            return Err(format!("codebase '{codebase}' is not among the scheduler's codebases"));
+        }
+        match (self.important.is_important(change), self.only_important) {
+            (true, _) => Ok("builds it".to_owned()),
+            (false, false) => Ok("unimportant: built with the next important change".to_owned()),
+            (false, true) => Err("unimportant, and onlyImportant is set".to_owned()),
+        }
+    }
 }
 
 fn file_filter(fields: &mut Fields<'_>) -> FileFilter {

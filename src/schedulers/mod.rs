@@ -23,7 +23,7 @@ pub use order::{ForceRequest, Order, Refused};
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::db::{Conn, DbError, state};
 use crate::events::Event;
-use crate::model::{BuildRequestId, BuilderId, BuildsetId, ObjectId, SchedulerId, Timestamp};
+use crate::model::{BuildRequestId, BuilderId, BuildsetId, Change, ObjectId, SchedulerId, Timestamp};
 
 /// One configured scheduler's own part; the options that all share lie beside it in
 /// [`SchedulerConfig`](crate::config::checked::SchedulerConfig).
@@ -73,6 +73,15 @@ pub trait Scheduler: std::fmt::Debug + Send + Sync {
     /// Why it is refused. What refuses has written nothing before.
     fn order(&self, desk: &mut Desk<'_>, order: Order) -> Result<Option<Submitted>, Refused> {
         Err(order.not_for(desk.options))
+    }
+
+    /// Does it take this change, and why (not)? For `buildbot simulate`.
+    ///
+    /// # Errors
+    /// Why it does not, for people.
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        let _ = (options, change);
+        Err("does not listen to changes".to_owned())
     }
 
     /// The scheduler whose buildsets it waits for.

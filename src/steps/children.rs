@@ -1,6 +1,7 @@
 //! Builds that a build has asked for: its children.
 
-use crate::model::{BuildRequestId, NewSourceStamp, Properties, Results};
+use crate::flow::sources::PartialStamp;
+use crate::model::{BuildRequestId, Properties, Results};
 
 /// What a triggerable scheduler is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,7 +9,7 @@ pub struct TriggerOrder {
     /// The scheduler's name.
     pub scheduler: String,
     /// At most one per codebase; the scheduler's defaults fill up the rest.
-    pub sourcestamps: Vec<NewSourceStamp>,
+    pub stamps: Vec<PartialStamp>,
     /// Over the scheduler's own; `reason` becomes the buildset's.
     pub properties: Properties,
     /// The build waits for its children, so nobody may merge their requests with others.

@@ -75,6 +75,10 @@ impl Step for MasterShellCommand {
         let ended = self.follow(bench, child).await?;
         finish(bench, ended).await
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.argv(bench).map(|(_, line)| line))
+    }
 }
 
 impl MasterShellCommand {

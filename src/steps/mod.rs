@@ -53,6 +53,13 @@ pub trait Step: std::fmt::Debug + Send + Sync {
     /// [`Finished::interrupted`] and returns CANCELLED.
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError>;
 
+    /// What it would do in the master itself, for `buildbot simulate`; `None` for a step that acts
+    /// through its bench alone.
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        let _ = bench;
+        None
+    }
+
     /// The schedulers that it triggers, as far as their names are known before a build.
     fn triggers(&self) -> Vec<String> {
         Vec::new()

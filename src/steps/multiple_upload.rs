@@ -71,9 +71,20 @@ impl Step for MultipleFileUpload {
         self.link.show(bench, &destination)?;
         self.line.outcome(bench, results, &text)
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.told(bench))
+    }
 }
 
 impl MultipleFileUpload {
+    /// `takes a.log b.log of the worker to /srv/logs`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let destination = render_master_path(bench, "masterdest", &self.destination)?;
+        let sources = render_texts(bench, &self.sources)?.join(" ");
+        Ok(format!("takes {sources} of the worker to {}", destination.display()))
+    }
+
     async fn upload(
         &self,
         bench: &mut dyn Workbench,

@@ -90,13 +90,13 @@ impl Trigger {
     ) -> Result<Vec<Triggered>, StepError> {
         let unimportant = render_texts(bench, &self.unimportant)?;
         let properties = self.properties(bench)?;
-        let sourcestamps = self.sources.of(bench)?;
+        let stamps = self.sources.of(bench)?;
         let relationship = render_optional(bench, Some(&self.parent_relationship))?;
         let mut triggered = Vec::new();
         for name in names {
             let order = TriggerOrder {
                 scheduler: name.clone(),
-                sourcestamps: sourcestamps.clone(),
+                stamps: stamps.clone(),
                 properties: properties.clone(),
                 waited_for: wait,
                 parent_relationship: relationship.clone(),

@@ -57,6 +57,13 @@ impl Upload {
             line: Line::of(draft),
         }
     }
+
+    /// `takes out/a.zip of the worker to /srv/a.zip`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let destination = render_master_path(bench, "masterdest", &self.destination)?;
+        let source = render(bench, &self.source)?.texts().1;
+        Ok(format!("takes {source} of the worker to {}", destination.display()))
+    }
 }
 
 #[async_trait(?Send)]
@@ -78,6 +85,10 @@ impl Step for FileUpload {
         }
         upload.line.outcome(bench, results, &text)
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.upload.told(bench))
+    }
 }
 
 #[async_trait(?Send)]
@@ -93,6 +104,10 @@ impl Step for DirectoryUpload {
         let block = upload.block.render(bench)?;
         let results = upload_directory(bench, source, block, self.compression, destination).await?;
         upload.line.outcome(bench, results, &text)
+    }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.upload.told(bench))
     }
 }
 

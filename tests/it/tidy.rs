@@ -60,13 +60,21 @@ const RULES: &[Rule] = &[
         ours: &["model", "flow", "db", "events", "config", "actors"],
         never: &["diesel"],
     },
+    // Plays a configuration with everything but the actors.
+    Rule {
+        module: "simulate",
+        ours: &["model", "flow", "steps", "schedulers", "db", "config"],
+        never: &["actix", "actix_web", "diesel"],
+    },
     Rule { module: "cli", ours: ALL, never: &["diesel"] },
     Rule { module: "main", ours: ALL, never: &["diesel"] },
     Rule { module: "lib", ours: ALL, never: &["diesel"] },
 ];
 
-const ALL: &[&str] =
-    &["model", "flow", "events", "db", "steps", "schedulers", "config", "actors", "status", "cli"];
+const ALL: &[&str] = &[
+    "model", "flow", "events", "db", "steps", "schedulers", "config", "actors", "status", "simulate",
+    "cli",
+];
 
 /// The wire codec does no I/O.
 const PROTOCOL_NEVER: &[&str] = &[

@@ -15,7 +15,7 @@ use crate::db::{self, DbError, children};
 use crate::events::Event;
 use crate::flow::trigger_chain;
 use crate::model::{BuildId, BuildRequestId};
-use crate::schedulers::TriggerRequest;
+use crate::schedulers::order::Trigger;
 use crate::steps::{ChildBuild, ChildRequest, StepError, TriggerOrder};
 
 /// For what no fact told.
@@ -34,8 +34,8 @@ pub(super) async fn trigger(
         .map_err(failed)?;
     trigger_chain::check(&ancestry).map_err(StepError::Failed)?;
     let name = order.scheduler;
-    let request = TriggerRequest {
-        sourcestamps: order.sourcestamps,
+    let request = Trigger {
+        stamps: order.stamps,
         properties: order.properties,
         waited_for: order.waited_for,
         parent_build: Some(parent),

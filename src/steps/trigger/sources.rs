@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::flow::interpolate::{Renderable, is_true, text};
-use crate::model::NewSourceStamp;
+use crate::flow::sources::PartialStamp;
 use crate::steps::render::{render, table};
 use crate::steps::{StepError, Workbench};
 
@@ -22,7 +22,7 @@ pub(super) enum Sources {
 
 impl Sources {
     /// The stamps for the schedulers, at most one per codebase, in order of codebase.
-    pub fn of(&self, bench: &dyn Workbench) -> Result<Vec<NewSourceStamp>, StepError> {
+    pub fn of(&self, bench: &dyn Workbench) -> Result<Vec<PartialStamp>, StepError> {
         match self {
             Sources::OfBuild { update } => {
                 let update = is_true(&render(bench, update)?.value);
@@ -35,14 +35,23 @@ impl Sources {
     }
 }
 
-fn of_build(bench: &dyn Workbench, update: bool) -> Vec<NewSourceStamp> {
+/// Stored stamps are taken as they are, with their patches; only another revision makes a new one.
+fn of_build(bench: &dyn Workbench, update: bool) -> Vec<PartialStamp> {
     let got = bench.properties().get("got_revision").filter(|_| update);
-    let mut stamps: Vec<NewSourceStamp> = bench.sources().iter().map(NewSourceStamp::from).collect();
-    for stamp in &mut stamps {
-        if let Some(revision) = got.and_then(|got| got_revision(got, &stamp.codebase)) {
-            stamp.revision = Some(revision);
-        }
-    }
+    let mut stamps: Vec<PartialStamp> = bench
+        .sources()
+        .iter()
+        .map(|stamp| {
+            let found = got.and_then(|got| got_revision(got, &stamp.codebase));
+            let mut partial = PartialStamp::of(stamp);
+            if stamp.patch.is_some() || found.is_none() || found == stamp.revision {
+                partial.id = Some(stamp.id);
+            } else {
+                partial.revision = Some(found);
+            }
+            partial
+        })
+        .collect();
     stamps.sort_by(|a, b| a.codebase.cmp(&b.codebase));
     stamps
 }
@@ -60,7 +69,7 @@ fn got_revision(got: &Value, codebase: &str) -> Option<String> {
 fn given(
     bench: &dyn Workbench,
     tables: &[Renderable],
-) -> Result<Vec<NewSourceStamp>, StepError> {
+) -> Result<Vec<PartialStamp>, StepError> {
     let mut stamps = BTreeMap::new();
     for one in tables {
         let stamp = stamp(&table(render(bench, one)?.value, "sourceStamps")?)?;
@@ -73,18 +82,11 @@ fn given(
     Ok(stamps.into_values().collect())
 }
 
-fn stamp(table: &Map<String, Value>) -> Result<NewSourceStamp, StepError> {
+fn stamp(table: &Map<String, Value>) -> Result<PartialStamp, StepError> {
     const KNOWN: [&str; 5] = ["codebase", "branch", "revision", "repository", "project"];
     if let Some(odd) = table.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let message = format!("'sourceStamps' has '{odd}'; known are: {}", KNOWN.join(", "));
         return Err(StepError::Failed(message));
     }
-    let part = |key: &str| table.get(key).filter(|value| !value.is_null()).map(text);
-    Ok(NewSourceStamp {
-        branch: part("branch"),
-        revision: part("revision"),
-        repository: part("repository").unwrap_or_default(),
-        project: part("project").unwrap_or_default(),
-        codebase: part("codebase").unwrap_or_default(),
-    })
+    Ok(PartialStamp::from_json(&Value::Object(table.clone())))
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{BuildRequestId, NewSourceStamp, Results};
+use crate::flow::sources::PartialStamp;
+use crate::model::{BuildRequestId, Results};
 use crate::steps::fake::{FakeBench, child, parsed, plan, stamp};
 use crate::steps::{StepError, StepPlan};
 
@@ -14,8 +15,10 @@ fn trigger(options: Value) -> StepPlan {
     plan(step)
 }
 
-fn revisions(stamps: &[NewSourceStamp]) -> Vec<(&str, Option<&str>)> {
-    stamps.iter().map(|stamp| (stamp.codebase.as_str(), stamp.revision.as_deref())).collect()
+fn revisions(stamps: &[PartialStamp]) -> Vec<(&str, Option<&str>)> {
+    let revision = |stamp: &PartialStamp| stamp.revision.clone().flatten();
+    let text = |stamp| revision(stamp).map(|text| &*text.leak());
+    stamps.iter().map(|stamp| (stamp.codebase.as_str(), text(stamp))).collect()
 }
 
 #[tokio::test]
@@ -86,7 +89,7 @@ async fn one_scheduler_that_refuses_takes_the_others_back() {
 
 #[tokio::test]
 async fn source_stamps_come_from_where_the_options_say() {
-    let given = json!([{"codebase": "lib", "branch": "%(prop:branch)s", "revision": 7}]);
+    let given = json!([{"codebase": "lib", "branch": "%(prop:branch)s", "revision": "7"}]);
     let cases = [
         (json!({}), vec![("", Some("found")), ("lib", Some("old"))]),
         (json!({"updateSourceStamp": false}), vec![("", Some("old")), ("lib", Some("old"))]),
@@ -102,7 +105,7 @@ async fn source_stamps_come_from_where_the_options_say() {
         bench.properties.set("got_revision", json!({"": "found"}), "git");
         bench.properties.set("branch", "stable", "t");
         bench.run(&trigger(options.clone())).await;
-        assert_eq!(revisions(&bench.orders[0].sourcestamps), expected, "{options}");
+        assert_eq!(revisions(&bench.orders[0].stamps), expected, "{options}");
     }
 }
 
