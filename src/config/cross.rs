@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checked::Listen;
-use super::cross_clients;
+use super::{cross_clients, cross_triggers};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
@@ -22,6 +22,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.shared_checkouts();
     cross.shared_ports();
     cross_clients::check(raw, draft, problems);
+    cross_triggers::check(raw, draft, problems);
 }
 
 struct Cross<'a> {
@@ -221,7 +222,7 @@ fn item_path(raw: &Raw, path: &str, key: &str, index: usize) -> String {
     if raw.has(&item) { item } else { list }
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(near) => format!("unknown {what} '{name}'; did you mean '{near}'?"),
         None if known.is_empty() => format!("unknown {what} '{name}'; none is configured"),

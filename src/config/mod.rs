@@ -35,6 +35,7 @@ mod force_codebases;
 mod builders;
 mod cross;
 mod cross_clients;
+mod cross_triggers;
 pub mod diff;
 #[cfg(test)]
 mod tests;
