@@ -18,6 +18,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.unknown_workers();
     cross.unknown_builders();
     cross.idle_builders();
+    cross.upstream_schedulers();
     cross.shared_directories();
     cross.shared_checkouts();
     cross.shared_ports();
@@ -133,6 +134,30 @@ impl Cross<'_> {
         }
     }
 
+    /// A Dependent needs a scheduler to wait for, and no circle of them ever begins. Silent while a
+    /// scheduler is unreadable.
+    fn upstream_schedulers(&mut self) {
+        let schedulers = self.draft.schedulers.iter();
+        let schedulers = schedulers.map(|(path, s)| Some((path, s.as_ref()?)));
+        let Some(schedulers) = schedulers.collect::<Option<Vec<_>>>() else { return };
+        let known: Vec<&str> = schedulers.iter().map(|(_, s)| s.options.name.as_str()).collect();
+        let upstream_of: HashMap<&str, &str> = schedulers
+            .iter()
+            .filter_map(|(_, s)| Some((s.options.name.as_str(), s.plan.upstream()?)))
+            .collect();
+        for (path, scheduler) in &schedulers {
+            let Some(upstream) = scheduler.plan.upstream().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let path = format!("{path}.upstream");
+            if !known.contains(&upstream) {
+                self.add(&path, unknown("scheduler", upstream, &known));
+            } else if let Some(circle) = circle(&scheduler.options.name, &upstream_of) {
+                self.add(&path, format!("waits for itself: {}", circle.join(" waits for ")));
+            }
+        }
+    }
+
     /// Two builders in one directory of one worker would overwrite each other.
     fn shared_directories(&mut self) {
         let mut seen: HashMap<(&str, &str), &str> = HashMap::new();
@@ -197,6 +222,24 @@ impl Cross<'_> {
             seen.push(listen);
         }
     }
+}
+
+/// The way from `start` along `next` back to it.
+fn circle<'n>(start: &'n str, next: &HashMap<&str, &'n str>) -> Option<Vec<&'n str>> {
+    let mut way = vec![start];
+    let mut here = start;
+    while let Some(name) = next.get(here) {
+        way.push(name);
+        if *name == start {
+            return Some(way);
+        }
+        // Somebody else's circle.
+        if way.len() > next.len() + 1 {
+            return None;
+        }
+        here = name;
+    }
+    None
 }
 
 /// Where a source step without a condition checks out.

@@ -28,6 +28,7 @@ impl Scheduler for Force {
     fn order(&self, desk: &mut Desk<'_>, order: Order) -> Result<Option<Submitted>, Refused> {
         match order {
             Order::Force(request) => self.force(desk, &request).map(Some),
+            other => Err(other.not_for(desk.options)),
         }
     }
 

@@ -12,13 +12,20 @@ pub mod rounds;
 pub mod order;
 mod incoming;
 mod interest;
+mod last_seen;
 mod submit;
+mod timed;
 pub mod basic;
+pub mod dependent;
+pub mod periodic;
+pub mod nightly;
+pub mod triggerable;
+pub mod nightly_triggerable;
 pub mod force;
 #[cfg(test)]
 pub mod tests;
 
-pub use order::{ForceRequest, Order, Refused};
+pub use order::{ForceRequest, Order, Refused, Trigger};
 
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::db::{Conn, DbError, state};

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use super::{Scheduler, basic, force, options};
+use super::{
+    Scheduler, basic, dependent, force, nightly, nightly_triggerable, options, periodic,
+    triggerable,
+};
 use crate::config::checked::{SchedulerConfig, SchedulerOptions};
 use crate::config::fields::Fields;
 use crate::config::problems::Problems;
@@ -27,6 +30,8 @@ pub struct SchedulerType {
 pub enum Shared {
     /// `properties`, `priority`, `codebases`, `reason`.
     All,
+    /// The same without `reason`.
+    WithoutReason,
     /// None: the class reads these keys in its own way.
     Names,
 }
@@ -46,6 +51,31 @@ pub const REGISTRY: &[SchedulerType] = &[
         parse: basic::any_branch,
     },
     SchedulerType {
+        class: "Dependent",
+        name: non_empty,
+        shared: Shared::WithoutReason,
+        parse: dependent::parse,
+    },
+    SchedulerType {
+        class: "Periodic",
+        name: non_empty,
+        shared: Shared::All,
+        parse: periodic::parse,
+    },
+    SchedulerType { class: "Nightly", name: non_empty, shared: Shared::All, parse: nightly::parse },
+    SchedulerType {
+        class: "Triggerable",
+        name: non_empty,
+        shared: Shared::All,
+        parse: triggerable::parse,
+    },
+    SchedulerType {
+        class: "NightlyTriggerable",
+        name: non_empty,
+        shared: Shared::All,
+        parse: nightly_triggerable::parse,
+    },
+    SchedulerType {
         class: "ForceScheduler",
         name: identifier,
         shared: Shared::Names,
@@ -54,15 +84,7 @@ pub const REGISTRY: &[SchedulerType] = &[
 ];
 
 /// Classes of Buildbot that are not served yet.
-const LATER: [&str; 7] = [
-    "Dependent",
-    "Periodic",
-    "Nightly",
-    "NightlyTriggerable",
-    "Triggerable",
-    "Try_Jobdir",
-    "Try_Userpass",
-];
+const LATER: [&str; 2] = ["Try_Jobdir", "Try_Userpass"];
 
 /// Reads one scheduler: a table with `type`, the options that all share, and the class's own.
 /// `None` when the class is not known; other mistakes are reported and read as defaults.

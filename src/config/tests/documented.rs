@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -36,6 +36,11 @@ const SECTIONS: [(&str, &str); 25] = [
     ("schedulers[2].properties[3]", "### Form fields"),
     ("schedulers[2].properties[4]", "### Form fields"),
     ("schedulers[2].properties[5]", "### Form fields"),
+    ("schedulers[3]", "## Schedulers"),
+    ("schedulers[4]", "## Schedulers"),
+    ("schedulers[5]", "## Schedulers"),
+    ("schedulers[6]", "## Schedulers"),
+    ("schedulers[7]", "## Schedulers"),
     ("builders[0]", "## Builders"),
     ("factories.a", "### Factories"),
 ];
@@ -52,10 +57,16 @@ fn alien_file() -> String {
          [[schedulers]]\ntype = 'ForceScheduler'\nzzqx = 1\ncodebases = [{ zzqx = 1 }]\n\
          properties = [\n",
     );
+    let mut rest = String::new();
+    for class in ["Dependent", "Periodic", "Nightly", "Triggerable", "NightlyTriggerable"] {
+        rest += &format!("[[schedulers]]\ntype = '{class}'\nzzqx = 1\n");
+    }
     for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n[[builders]]\nzzqx = 1\n";
+    text += "]\n";
+    text += &rest;
+    text += "[[builders]]\nzzqx = 1\n";
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
