@@ -12,6 +12,7 @@ use crate::config::raw::RawValue;
 use crate::db::DbError;
 use crate::events::Event;
 use crate::flow::calendar::{Calendar, Field, Part};
+use crate::model::Change;
 
 const CLASS: &str = "Nightly";
 
@@ -100,6 +101,10 @@ impl Scheduler for Nightly {
 
     fn skip(&self, desk: &mut Desk<'_>) -> Result<(), DbError> {
         self.timed.skip(desk, CLASS)
+    }
+
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        self.timed.verdict(options, change)
     }
 
     fn pass(&self, desk: &mut Desk<'_>) -> Result<Pass, DbError> {

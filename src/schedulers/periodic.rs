@@ -9,6 +9,7 @@ use crate::config::checked::SchedulerOptions;
 use crate::config::fields::Fields;
 use crate::db::DbError;
 use crate::events::Event;
+use crate::model::Change;
 
 const CLASS: &str = "Periodic";
 
@@ -45,6 +46,10 @@ impl Scheduler for Periodic {
 
     fn skip(&self, desk: &mut Desk<'_>) -> Result<(), DbError> {
         self.timed.skip(desk, CLASS)
+    }
+
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        self.timed.verdict(options, change)
     }
 
     fn pass(&self, desk: &mut Desk<'_>) -> Result<Pass, DbError> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::interest::Interest;
 use super::submit::{for_changes, reason};
 use super::{Desk, Pass, incoming, last_seen};
+use crate::config::checked::SchedulerOptions;
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::db::{DbError, schedulers, state};
@@ -51,6 +52,18 @@ impl Timed {
     /// Does it care about changes at all?
     pub fn listens(&self) -> bool {
         self.only_if_changed || self.absolute
+    }
+
+    /// See [`Scheduler::verdict`](super::Scheduler::verdict).
+    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+        if !self.only_if_changed {
+            return Err("builds when its time has come, whatever changes".to_owned());
+        }
+        if !self.branch.matches(change) {
+            return Err("'branch' is another one".to_owned());
+        }
+        let verdict = self.interest.verdict(options, change)?;
+        Ok(format!("{verdict}, when its time has come"))
     }
 
     /// Takes up where the last life ended. One that does not listen forgets what it has heard.
