@@ -16,6 +16,7 @@ use super::control::{Control, Order};
 use super::distributor::Distributor;
 use super::handles::{Handles, MasterFacts};
 use super::intake::Intake;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::master::{MasterError, Setup};
 use super::running::RunningBuilds;
@@ -84,6 +85,7 @@ impl House {
             schedulers: house.schedulers.clone(),
             sources: house.sources.clone(),
             distributor: house.surroundings.distributor.clone(),
+            locks: house.surroundings.locks.clone(),
             tree: supervisor.tree().clone(),
             control,
             config,
@@ -132,6 +134,8 @@ impl House {
             },
         );
         let distributor = Distributor::default();
+        let locks = Locks::new(distributor.clone());
+        locks.configure(&config.borrow().locks);
         let surroundings = Surroundings {
             closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone()),
             db: db.clone(),
@@ -139,6 +143,7 @@ impl House {
             log_intake,
             distributor: distributor.clone(),
             running: RunningBuilds::default(),
+            locks,
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
@@ -205,6 +210,7 @@ impl House {
         }
         self.release(&diff.schedulers.stop).await?;
         self.change_builders(diff, &ids).await;
+        self.surroundings.locks.configure(&new.locks);
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::announcer::Announcer;
 use super::buildset_closer::BuildsetCloser;
 use super::distributor::Distributor;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::running::RunningBuilds;
 use crate::config::checked::MasterConfig;
@@ -24,6 +25,7 @@ pub struct Surroundings {
     pub distributor: Distributor,
     pub closer: BuildsetCloser,
     pub running: RunningBuilds,
+    pub locks: Locks,
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub basedir: Arc<PathBuf>,
     pub master: MasterId,

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checked::Listen;
-use super::cross_clients;
+use super::{cross_clients, cross_locks};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
@@ -22,6 +22,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.shared_checkouts();
     cross.shared_ports();
     cross_clients::check(raw, draft, problems);
+    cross_locks::check(raw, draft, problems);
 }
 
 struct Cross<'a> {
@@ -69,6 +70,7 @@ impl Cross<'_> {
             "scheduler",
             schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.name.as_str()))),
         );
+        self.duplicates("lock", draft.locks.iter().map(|(path, l)| (path, l.name.as_str())));
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
@@ -220,7 +222,8 @@ fn item_path(raw: &Raw, path: &str, key: &str, index: usize) -> String {
     if raw.has(&item) { item } else { list }
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+/// `unknown lock 'dbb'; did you mean 'db'?`
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(near) => format!("unknown {what} '{name}'; did you mean '{near}'?"),
         None if known.is_empty() => format!("unknown {what} '{name}'; none is configured"),

@@ -33,8 +33,10 @@ mod force;
 mod force_fields;
 mod force_codebases;
 mod builders;
+mod locks;
 mod cross;
 mod cross_clients;
+mod cross_locks;
 pub mod diff;
 #[cfg(test)]
 mod tests;

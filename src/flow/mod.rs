@@ -11,6 +11,7 @@ pub mod sources;
 pub mod force;
 pub mod old_worker;
 pub mod collapse;
+pub mod locks;
 pub mod assign;
 pub mod build_properties;
 pub mod interpolate;

@@ -269,7 +269,13 @@ fn newest_first(ask: &Ask) -> Ask {
     if query.spec.order.is_empty() {
         query.spec.order.push(Order { field: ChangeRow::KEY, descending: true });
     }
-    Ask { query, captures: ask.captures.clone(), config: ask.config.clone(), pattern: ask.pattern }
+    Ask {
+        query,
+        captures: ask.captures.clone(),
+        config: ask.config.clone(),
+        backstage: ask.backstage.clone(),
+        pattern: ask.pattern,
+    }
 }
 
 pub fn change(conn: &mut Conn, ask: &Ask) -> Answered {
