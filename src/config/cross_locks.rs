@@ -102,7 +102,8 @@ impl<'a> Check<'a> {
         for worker in worker_locks(self.draft, builder) {
             if let Some((path, access)) = own.iter().find(|(_, own)| own.name == worker.name) {
                 let lock = &access.name;
-                let message = format!("the lock '{lock}' is taken for a worker of the builder already");
+                let message =
+                    format!("the lock '{lock}' is taken for a worker of the builder already");
                 self.add(path, message);
             }
         }

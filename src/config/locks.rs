@@ -29,9 +29,8 @@ fn lock(raw: &Raw, path: &str, problems: &mut Problems) -> Option<LockConfig> {
     let max_count = fields.optional_checked("maxCount", |count: &usize| too_small(*count));
     let of_workers = fields
         .optional_checked("maxCountForWorker", |counts: &IndexMap<String, usize>| {
-            let (worker, message) = counts
-                .iter()
-                .find_map(|(worker, count)| Some((worker, too_small(*count)?)))?;
+            let (worker, message) =
+                counts.iter().find_map(|(worker, count)| Some((worker, too_small(*count)?)))?;
             Some(format!("'{worker}' {message}"))
         })
         .unwrap_or_default();

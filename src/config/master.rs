@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
-    WorkerListen, Www,
+    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, SchedulerConfig,
+    WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;

@@ -417,4 +417,39 @@ mod tests {
         let orphan = assign(&[waiting(1, 8, 0, 0)], &[], &workers, 0, 1);
         assert_eq!(orphan.pending[0].1, PendingReason::BuilderNotConfigured);
     }
+
+    #[test]
+    fn builds_get_their_locks_with_the_worker() {
+        use crate::model::LockMode::{self, Counting, Exclusive};
+        let workers = HashMap::from([1, 2, 3].map(|id| worker(id, |_| ())));
+        let with = |id: i64, mode: LockMode| {
+            let locks = vec![LockAccess { name: "db".into(), mode }];
+            BuilderWorkers { locks, ..builder(id, &[id]) }
+        };
+        // Sizes of the accesses in the order of the queue, and which requests start.
+        let cases: [([LockMode; 3], &[i64]); 4] = [
+            ([Counting(1), Counting(1), Counting(1)], &[1, 2]),
+            ([Counting(2), Counting(1), Counting(1)], &[1]),
+            ([Counting(1), Exclusive, Counting(1)], &[1]),
+            ([Exclusive, Counting(1), Counting(1)], &[1]),
+        ];
+        for (modes, starts) in cases {
+            let mut table = crate::flow::locks::LockTable::default();
+            table.configure(&[crate::config::checked::LockConfig {
+                name: "db".into(),
+                kind: crate::model::LockKind::Master,
+                max_count: 2,
+                max_count_for_worker: indexmap::IndexMap::new(),
+            }]);
+            let builders = [with(1, modes[0]), with(2, modes[1]), with(3, modes[2])];
+            let queue = [waiting(1, 1, 0, 1), waiting(2, 2, 0, 2), waiting(3, 3, 0, 3)];
+            let found = super::assign(&queue, &builders, &workers, &mut table.round(0), 0, 1);
+            assert_eq!(order(&found), starts, "{modes:?}");
+            assert!(found.starts.iter().all(|start| start.locks.is_some()));
+            for (_, reason) in found.pending {
+                let reason = reason.to_string();
+                assert!(reason.starts_with("lock 'db' is held by request 1 of"), "{reason}");
+            }
+        }
+    }
 }

@@ -92,12 +92,7 @@ fn tell_build(job: &Job, build: BuildId, text: &'static str) {
 }
 
 /// The end of the wait, with the text of a step that runs now.
-async fn store(
-    job: &Job,
-    row: &Step,
-    running: Option<String>,
-    waited: i64,
-) -> Result<(), DbError> {
+async fn store(job: &Job, row: &Step, running: Option<String>, waited: i64) -> Result<(), DbError> {
     let (id, build) = (row.id, row.build);
     job.surroundings
         .db

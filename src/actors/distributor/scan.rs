@@ -17,9 +17,7 @@ use crate::db::builds::NewBuild;
 use crate::db::{DbError, buildrequests, builds};
 use crate::events::Event;
 use crate::flow::assign::{BuilderWorkers, Start, Waiting, WorkerState, assign};
-use crate::model::{
-    Build, BuildId, BuildRequest, BuildRequestId, LockAccess, WorkerId, now,
-};
+use crate::model::{Build, BuildId, BuildRequest, BuildRequestId, LockAccess, WorkerId, now};
 
 /// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
 /// their way to their builder.
@@ -61,9 +59,10 @@ impl Scanner {
         let (waiting, builders) = (waiting(&queue.pending), self.builder_workers(&board));
         let config = self.surroundings.config.borrow().clone();
         let workers = worker_states(&board, &queue.running, &worker_locks(&config));
-        let plan = self.surroundings.locks.round(|locks| {
-            assign(&waiting, &builders, &workers, locks, now(), fastrand::u64(..))
-        });
+        let plan = self
+            .surroundings
+            .locks
+            .round(|locks| assign(&waiting, &builders, &workers, locks, now(), fastrand::u64(..)));
         self.tell(plan.pending.into_iter().map(|(id, why)| (id, why.to_string())).collect());
         // Claims run side by side, so that they share a commit.
         let starts = plan.starts.into_iter().map(|start| {

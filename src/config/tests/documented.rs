@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 27] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -37,6 +37,8 @@ const SECTIONS: [(&str, &str); 25] = [
     ("schedulers[2].properties[4]", "### Form fields"),
     ("schedulers[2].properties[5]", "### Form fields"),
     ("builders[0]", "## Builders"),
+    ("builders[0].locks[0]", "### Locks"),
+    ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
 ];
 
@@ -55,7 +57,8 @@ fn alien_file() -> String {
     for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n[[builders]]\nzzqx = 1\n";
+    text += "]\n[[locks]]\ntype = 'MasterLock'\nzzqx = 1\n\
+             [[builders]]\nzzqx = 1\nlocks = [{ name = 'x', zzqx = 1 }]\n";
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }

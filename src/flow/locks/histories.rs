@@ -206,9 +206,9 @@ impl World {
             .running
             .iter()
             .filter(|(_, build)| {
-                build.step.is_some_and(|step| {
-                    matches!(self.table.standing(step), Standing::Refused(_))
-                })
+                build
+                    .step
+                    .is_some_and(|step| matches!(self.table.standing(step), Standing::Refused(_)))
             })
             .map(|(build, _)| *build)
             .collect();
@@ -342,7 +342,11 @@ impl World {
                 return;
             }
         }
-        panic!("{} requests and {} builds were never served", self.pending.len(), self.running.len());
+        panic!(
+            "{} requests and {} builds were never served",
+            self.pending.len(),
+            self.running.len()
+        );
     }
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::usage::Usage;
 use crate::config::checked::LockConfig;
-use crate::model::{
-    BuildId, BuildRequestId, BuilderId, LockAccess, LockKind, LockMode, Timestamp,
-};
+use crate::model::{BuildId, BuildRequestId, BuilderId, LockAccess, LockKind, LockMode, Timestamp};
 
 /// The number of a claim: unique in the life of a table, and its place in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,7 +89,9 @@ impl LockTable {
         let ranks: HashMap<Arc<str>, usize> =
             self.locks.iter().map(|(name, lock)| (name.clone(), lock.rank)).collect();
         for claim in self.waiting.values_mut() {
-            claim.wants.sort_by_key(|(lock, _)| ranks.get(&lock.name).copied().unwrap_or(usize::MAX));
+            claim
+                .wants
+                .sort_by_key(|(lock, _)| ranks.get(&lock.name).copied().unwrap_or(usize::MAX));
         }
     }
 
@@ -173,6 +173,9 @@ impl LockTable {
     /// The youngest step that waits and will never be served, even if everybody who waits for
     /// nothing ends. `None` without a deadlock.
     pub fn deadlocked(&self) -> Option<Ticket> {
+        if self.waiting.values().all(Claim::is_wish) {
+            return None;
+        }
         let mut future = self.clone();
         loop {
             let waits: HashSet<BuildRequestId> =

@@ -21,9 +21,7 @@ impl Usage {
     pub fn admits(&self, lock: &LockId, mode: LockMode, limit: usize) -> bool {
         let load = self.0.get(lock).copied().unwrap_or_default();
         match mode {
-            LockMode::Counting(count) => {
-                !load.exclusive && load.units + count.min(limit) <= limit
-            }
+            LockMode::Counting(count) => !load.exclusive && load.units + count.min(limit) <= limit,
             LockMode::Exclusive => !load.exclusive && load.units == 0,
         }
     }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use buildbot::actors::tree::{ChildState, ChildStatus};
 use buildbot::flow::locks::{ClaimStatus, LockStatus};
 use buildbot::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, SchedulerId, WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, SchedulerId,
+    WorkerId,
 };
 use buildbot::status::web::backstage::{
     Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,

@@ -167,7 +167,13 @@ async fn run(request: &HttpRequest, site: &Site, call: Call) -> Result<Value, Fa
         return Err(unsupported(&call.method));
     }
     let pattern = route.pattern;
-    let ask = Ask { captures, query: Query::default(), config: site.config(), backstage: site.backstage.clone(), pattern };
+    let ask = Ask {
+        captures,
+        query: Query::default(),
+        config: site.config(),
+        backstage: site.backstage.clone(),
+        pattern,
+    };
     match route.plural {
         "forceschedulers" => force(site, &ask, call).await,
         "builds" => control_build(site, ask, call).await,
