@@ -56,7 +56,7 @@ fn mistakes_are_told_with_their_place() {
     let lock = |more: &str| format!("[[locks]]\ntype = 'MasterLock'\nname = 'x'\n{more}\n");
     let holds = |lock: &str, step_lock: &str| format!("locks = ['{lock}']\n{}", step(step_lock));
     let cases = [
-        (lock("maxCount = 0"), good.clone(), good.clone(), "locks.maxCount: must be at least 1"),
+        (lock("maxCount = 0"), good.clone(), good.clone(), "locks[0].maxCount: must be at least 1"),
         (
             lock("maxCountForWorker = { w1 = 2 }"),
             good.clone(),
@@ -98,7 +98,7 @@ fn mistakes_are_told_with_their_place() {
             good.clone(),
             "wants 2 units of the lock 'cpu', of which there are 1",
         ),
-        (LOCKS.into(), step("{ nam = 'db' }"), good.clone(), "did you mean 'name'"),
+        (LOCKS.into(), step("{ name = 'db', acces = 'x' }"), good.clone(), "did you mean 'access'"),
         (
             LOCKS.into(),
             holds("db", "['db']"),

@@ -15,6 +15,8 @@ use crate::model::{BuildId, BuildRequestId, LockAccess, LockKind, LockMode};
 const WORKERS: [&str; 3] = ["w1", "w2", "w3"];
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 const HISTORIES: u64 = 10_000;
+/// Units of the largest lock.
+const LARGEST: usize = 3;
 
 /// What builders hold, and what their steps want.
 struct Plan {
@@ -41,6 +43,10 @@ struct World {
     next: i64,
     served: usize,
     refused: usize,
+    /// Claims that were not served at once.
+    waited: usize,
+    /// Some lock has become smaller or larger.
+    resized: bool,
 }
 
 fn random_access(random: &mut Rng, name: &str) -> LockAccess {
@@ -89,9 +95,9 @@ impl Plan {
 
 fn random_lock(random: &mut Rng, name: &str) -> LockConfig {
     let kind = if random.bool() { LockKind::Master } else { LockKind::Worker };
-    let mut lock = lock(name, kind, random.usize(1..4));
+    let mut lock = lock(name, kind, random.usize(1..=LARGEST));
     if kind == LockKind::Worker && random.bool() {
-        lock.max_count_for_worker.insert("w2".into(), random.usize(1..4));
+        lock.max_count_for_worker.insert("w2".into(), random.usize(1..=LARGEST));
     }
     lock
 }
@@ -123,6 +129,8 @@ impl World {
             next: 0,
             served: 0,
             refused: 0,
+            waited: 0,
+            resized: false,
         }
     }
 
@@ -161,6 +169,10 @@ impl World {
 
     /// One round of a distributor with workers for everybody.
     fn round(&mut self) {
+        let wishes = self.table.waiting.iter().filter(|(_, claim)| claim.is_wish());
+        let places: HashMap<BuildRequestId, Ticket> =
+            wishes.map(|(place, claim)| (claim.who.request, *place)).collect();
+        let mut taken = Vec::new();
         let mut round = self.table.round(0);
         let mut kept = Vec::new();
         for (request, builder) in std::mem::take(&mut self.pending) {
@@ -170,11 +182,16 @@ impl World {
                 .find(|worker| round.obstacle(&candidate(request, worker, locks)).is_none());
             let Some(worker) = worker else {
                 round.wish(&candidate(request, WORKERS[0], locks));
+                self.waited += 1;
                 kept.push((request, builder));
                 continue;
             };
             let locks = round.take(&candidate(request, worker, locks));
+            taken.extend(locks.map(|ticket| (places.get(&BuildRequestId(request)), ticket)));
             self.running.insert(request, Running { builder, worker, locks, step: None });
+        }
+        for (place, taken) in taken {
+            self.nobody_was_passed(place.unwrap_or(&taken), &taken);
         }
         self.pending = kept;
         for (request, running) in &self.running {
@@ -193,6 +210,7 @@ impl World {
         running.step = Some(ticket);
         let before = self.waiting_claims();
         self.settle(&before);
+        self.waited += usize::from(self.table.waiting.contains_key(&ticket));
         while self.table.deadlocked().is_some() {
             self.table.refuse_deadlock();
             self.end_refused();
@@ -253,8 +271,9 @@ impl World {
     }
 
     fn resize(&mut self) {
+        self.resized = true;
         for lock in &mut self.plan.locks {
-            lock.max_count = self.random.usize(1..4);
+            lock.max_count = self.random.usize(1..=LARGEST);
         }
         self.table.configure(&self.plan.locks);
         self.table.settle(0);
@@ -272,12 +291,17 @@ impl World {
         self.table.settle(0);
         let served = before.iter().filter(|ticket| !self.table.waiting.contains_key(ticket));
         for served in served {
-            let Some(claim) = self.table.held.get(served) else { continue };
-            let earlier = self.table.waiting.range(..served).map(|(ticket, _)| *ticket);
-            for waiting in earlier {
-                let Some(at) = self.table.stands_at(waiting) else { continue };
-                assert!(!wants(claim, &at), "{served:?} passed {waiting:?} at {at}");
-            }
+            self.nobody_was_passed(served, served);
+        }
+    }
+
+    /// No step that came before `place` stands at a lock that the claim got.
+    fn nobody_was_passed(&self, place: &Ticket, got: &Ticket) {
+        let Some(claim) = self.table.held.get(got) else { return };
+        for (earlier, waiting) in self.table.waiting.range(..place) {
+            let Some(at) = self.table.stands_at(*earlier) else { continue };
+            let passed = !waiting.is_wish() && wants(claim, &at);
+            assert!(!passed, "{got:?} passed {earlier:?} at {at}");
         }
     }
 
@@ -296,8 +320,11 @@ impl World {
         }
         for (lock, (count, alone, holders)) in units {
             assert!(alone == 0 || holders == 1, "{lock} is not held alone");
-            let most = self.largest(lock);
-            assert!(count <= most || holders == 1, "{lock}: {count} of {most}");
+            assert!(count <= LARGEST || holders == 1, "{lock}: {count} of {LARGEST}");
+            if !self.resized {
+                let most = self.table.limit(lock);
+                assert!(count <= most || holders == 1, "{lock}: {count} of {most}");
+            }
         }
         // The claims of the table are those of builds that run, and of requests that wait.
         let known: HashSet<Ticket> = self
@@ -314,11 +341,6 @@ impl World {
         let mut again = self.table.clone();
         assert!(!again.settle(0), "somebody could have been served");
         assert_eq!(self.table.deadlocked(), None);
-    }
-
-    /// The largest size that a lock had.
-    fn largest(&self, _: &LockId) -> usize {
-        3
     }
 
     /// Nothing new comes; whoever runs ends.
@@ -367,14 +389,17 @@ fn run(seed: u64, circles: bool) -> World {
 
 #[test]
 fn with_an_order_everybody_is_served_and_nobody_is_refused() {
+    let mut waited = 0;
     for seed in 0..HISTORIES {
         let world = run(seed, false);
         assert_eq!(world.refused, 0, "seed {seed}");
+        waited += world.waited;
     }
+    assert!(waited > 20_000, "{waited}");
 }
 
 #[test]
 fn with_circles_some_are_refused_and_everybody_is_served_later() {
     let refused: usize = (0..HISTORIES / 5).map(|seed| run(seed, true).refused).sum();
-    assert!(refused > 100, "{refused}");
+    assert!(refused > 50, "{refused}");
 }
