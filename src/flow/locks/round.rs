@@ -49,6 +49,9 @@ impl Round<'_> {
     /// What keeps a build from its locks; `None` when it could hold them at once.
     pub fn obstacle(&self, build: &Candidate<'_>) -> Option<String> {
         let wants = self.wants(build);
+        if wants.is_empty() {
+            return None;
+        }
         let (at, _) = self.taken(build.request, &wants)?;
         Some(self.table.why_taken(at, |claim| claim.who.request != build.request))
     }

@@ -68,7 +68,8 @@ pub(super) struct Lock {
 /// All locks, those who hold them and those who wait.
 #[derive(Debug, Clone, Default)]
 pub struct LockTable {
-    pub(super) locks: HashMap<Arc<str>, Lock>,
+    /// Shared with the copies that look ahead.
+    pub(super) locks: Arc<HashMap<Arc<str>, Lock>>,
     pub(super) held: BTreeMap<Ticket, Claim>,
     pub(super) waiting: BTreeMap<Ticket, Claim>,
     refused: HashMap<Ticket, String>,
@@ -79,12 +80,13 @@ impl LockTable {
     /// Takes another configuration, in the order of all locks. Holders keep what they have, also
     /// of a lock that became smaller or is gone.
     pub fn configure(&mut self, locks: &[LockConfig]) {
-        for lock in self.locks.values_mut() {
+        let known = Arc::make_mut(&mut self.locks);
+        for lock in known.values_mut() {
             lock.retired = true;
         }
         for (rank, config) in locks.iter().enumerate() {
             let lock = Lock { config: config.clone(), rank, retired: false };
-            self.locks.insert(config.name.as_str().into(), lock);
+            known.insert(config.name.as_str().into(), lock);
         }
         let ranks: HashMap<Arc<str>, usize> =
             self.locks.iter().map(|(name, lock)| (name.clone(), lock.rank)).collect();

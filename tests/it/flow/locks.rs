@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use buildbot::actors::scheduler::ForceRequest;
+use buildbot::db::{Conn, builds};
 use buildbot::model::{BuildId, BuildRequestId, Results, Step as StepRow};
 use buildbot::steps::{Outcome, Step, StepError, Workbench};
 
@@ -258,6 +259,32 @@ fn a_worker_lost_while_a_step_waits_ends_the_wait() {
         site.let_go("a");
         assert_eq!(site.master.build_finished().await, (first, Results::Success));
         site.stop().await;
+    });
+}
+
+#[test]
+fn a_shutdown_ends_builds_that_hold_and_that_wait() {
+    run(async {
+        let mut site = Site::new(|place| {
+            let waits = with_db(shell("true"));
+            config(DB, &[("a", W1, with_db(hang(place, "a"))), ("b", W2, waits)])
+        })
+        .await;
+        let first = site.begin("a").await;
+        site.db_is(1, 0).await;
+        let second = site.begin("b").await;
+        site.db_is(1, 1).await;
+        let (db, locks) = (site.master.handles.db.clone(), site.master.handles.locks.clone());
+        site.master.halt().await;
+        let read = move |conn: &mut Conn| builds::get_many(conn, &[first, second]);
+        for build in db.read(read).await.expect("two builds") {
+            assert_eq!(build.results, Some(Results::Retry), "{build:?}");
+        }
+        let free = locks.snapshot().remove(0);
+        assert!(free.holders.is_empty() && free.waiters.is_empty(), "{free:?}");
+        for worker in site.workers {
+            worker.stop().await;
+        }
     });
 }
 
