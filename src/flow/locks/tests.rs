@@ -97,7 +97,7 @@ fn accesses_share_as_they_say() {
             let ticket = ask(&mut table, build as i64, &[(*access).clone()], "w1");
             assert!(holds(&table, ticket), "{size} {held:?}");
         }
-        let ticket = ask(&mut table, 99, &[asked.clone()], "w2");
+        let ticket = ask(&mut table, 99, std::slice::from_ref(asked), "w2");
         assert_eq!(holds(&table, ticket), granted, "{size} {held:?} {asked:?}");
     }
 }
