@@ -209,8 +209,9 @@ impl House {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;
-        self.change_builders(diff, &ids).await;
+        // Before anybody names a new one.
         self.surroundings.locks.configure(&new.locks);
+        self.change_builders(diff, &ids).await;
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {

@@ -162,3 +162,82 @@ impl Drop for LockGuard {
         self.release();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::model::{BuildRequestId, BuilderId, LockKind, LockMode};
+
+    fn locks(names: &[&str]) -> Locks {
+        let locks = Locks::new(Distributor::default());
+        let config = |name: &&str| LockConfig {
+            name: (*name).to_owned(),
+            kind: LockKind::Master,
+            max_count: 1,
+            max_count_for_worker: IndexMap::new(),
+        };
+        locks.configure(&names.iter().map(config).collect::<Vec<_>>());
+        locks
+    }
+
+    fn ask(locks: &Locks, build: i64, name: &str) -> LockGuard {
+        let who = Claimant {
+            request: BuildRequestId(build),
+            builder: BuilderId(1),
+            builder_name: "b".into(),
+            build: Some((BuildId(build), build)),
+            step: None,
+        };
+        let access = LockAccess { name: name.into(), mode: LockMode::Counting(1) };
+        locks.ask(who, &[access], "w1")
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        actix::System::new().block_on(async {
+            tokio::time::timeout(Duration::from_secs(30), test).await.expect("in time");
+        });
+    }
+
+    #[test]
+    fn whoever_is_cut_off_lets_the_next_one_in() {
+        run(async {
+            let locks = locks(&["db"]);
+            let (first, second, third) =
+                (ask(&locks, 1, "db"), ask(&locks, 2, "db"), ask(&locks, 3, "db"));
+            let holder = tokio::task::spawn_local(async move {
+                first.granted(|_| ()).await.expect("a free lock");
+                std::future::pending::<()>().await;
+            });
+            let waiter = tokio::task::spawn_local(async move { second.granted(|_| ()).await });
+            let mut told = Vec::new();
+            let granted = third.granted(|why| {
+                told.push(why.to_owned());
+                // The one ahead goes, then the one who holds it.
+                waiter.abort();
+                holder.abort();
+            });
+            granted.await.expect("its turn");
+            assert_eq!(told[0], "lock 'db' is held by build 1 of builder b");
+            drop(third);
+            let lock = locks.snapshot().remove(0);
+            assert!(lock.holders.is_empty() && lock.waiters.is_empty(), "{lock:?}");
+        });
+    }
+
+    #[test]
+    fn a_wait_in_a_circle_ends_with_its_reason() {
+        run(async {
+            let locks = locks(&["a", "b"]);
+            let _held = (ask(&locks, 1, "a"), ask(&locks, 2, "b"));
+            let first = ask(&locks, 1, "b");
+            let second = ask(&locks, 2, "a");
+            let refused = second.granted(|_| ()).await.expect_err("a circle").to_string();
+            assert!(refused.contains("lock 'a' is held by build 1 of builder b"), "{refused}");
+            assert!(!first.is_granted());
+        });
+    }
+}
