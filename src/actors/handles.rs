@@ -8,6 +8,7 @@ use super::announcer::Announcer;
 use super::change_source::Sources;
 use super::control::Control;
 use super::distributor::Distributor;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::scheduler::Schedulers;
 use super::tree::Tree;
@@ -26,6 +27,7 @@ pub struct Handles {
     pub schedulers: Schedulers,
     pub sources: Sources,
     pub distributor: Distributor,
+    pub locks: Locks,
     pub tree: Tree,
     pub control: Control,
     /// The configuration in force; changes with each reconfiguration.

@@ -16,6 +16,7 @@ use super::control::{Control, Order};
 use super::distributor::Distributor;
 use super::handles::{Handles, MasterFacts};
 use super::intake::Intake;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::master::{MasterError, Setup};
 use super::running::RunningBuilds;
@@ -84,6 +85,7 @@ impl House {
             schedulers: house.schedulers.clone(),
             sources: house.sources.clone(),
             distributor: house.surroundings.distributor.clone(),
+            locks: house.surroundings.locks.clone(),
             tree: supervisor.tree().clone(),
             control,
             config,
@@ -132,6 +134,8 @@ impl House {
             },
         );
         let distributor = Distributor::default();
+        let locks = Locks::new(distributor.clone());
+        locks.configure(&config.borrow().locks);
         let surroundings = Surroundings {
             closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone()),
             db: db.clone(),
@@ -140,6 +144,7 @@ impl House {
             distributor: distributor.clone(),
             running: RunningBuilds::default(),
             schedulers: Schedulers::default(),
+            locks,
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
@@ -205,6 +210,8 @@ impl House {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;
+        // Before anybody names a new one.
+        self.surroundings.locks.configure(&new.locks);
         self.change_builders(diff, &ids).await;
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());

@@ -34,6 +34,7 @@ pub mod buildset_closer;
 pub mod distributor;
 pub mod surroundings;
 pub mod builder;
+pub mod locks;
 pub mod running;
 pub mod build;
 pub mod worker;

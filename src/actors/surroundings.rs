@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::announcer::Announcer;
 use super::buildset_closer::BuildsetCloser;
 use super::distributor::Distributor;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::running::RunningBuilds;
 use super::scheduler::Schedulers;
@@ -27,6 +28,7 @@ pub struct Surroundings {
     pub running: RunningBuilds,
     /// What a Trigger step asks.
     pub schedulers: Schedulers,
+    pub locks: Locks,
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub basedir: Arc<PathBuf>,
     pub master: MasterId,

@@ -75,12 +75,12 @@ fn builder(
         properties: properties(&mut fields, "properties", "Builder"),
         default_properties: properties(&mut fields, "defaultProperties", "Builder"),
         collapse_requests: fields.optional("collapseRequests"),
+        locks: crate::flow::locks::read(&mut fields),
         steps,
         written: Value::Array(vec![raw.to_json(), factory]),
         name,
     };
     fields.unsupported(&[
-        "locks",
         "nextWorker",
         "nextBuild",
         "canStartBuild",

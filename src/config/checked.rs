@@ -11,8 +11,8 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use crate::flow::priority::Priority;
-use crate::model::{NewSourceStamp, Properties};
 use crate::schedulers::Scheduler;
+use crate::model::{LockAccess, LockKind, NewSourceStamp, Properties};
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -30,6 +30,8 @@ pub struct MasterConfig {
     pub change_sources: Vec<ChangeSourceConfig>,
     pub schedulers: Vec<SchedulerConfig>,
     pub builders: Vec<Arc<BuilderConfig>>,
+    /// In the order in which every claim looks at them; see [`flow::locks`](crate::flow::locks).
+    pub locks: Vec<LockConfig>,
     /// Properties of every build.
     pub properties: Properties,
     /// Default for builders; true as in stock.
@@ -138,12 +140,33 @@ pub struct WorkerConfig {
     pub keepalive: Option<Duration>,
     pub properties: Properties,
     pub default_properties: Properties,
+    /// Held by every build on it.
+    pub locks: Vec<LockAccess>,
 }
 
 /// Without the password, which must never reach a log.
 impl std::fmt::Debug for WorkerConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkerConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `MasterLock` or `WorkerLock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockConfig {
+    pub name: String,
+    pub kind: LockKind,
+    /// Units, at least 1; of each copy for a WorkerLock.
+    pub max_count: usize,
+    /// Other sizes of the copies of some workers.
+    pub max_count_for_worker: IndexMap<String, usize>,
+}
+
+impl LockConfig {
+    /// How many units there are, on a worker if it is a WorkerLock.
+    pub fn limit(&self, worker: Option<&str>) -> usize {
+        let own = worker.and_then(|worker| self.max_count_for_worker.get(worker));
+        own.copied().unwrap_or(self.max_count)
     }
 }
 
@@ -360,6 +383,8 @@ pub struct BuilderConfig {
     pub default_properties: Properties,
     /// `None` takes the master's setting.
     pub collapse_requests: Option<bool>,
+    /// Held by its builds from their beginning to their end.
+    pub locks: Vec<LockAccess>,
     pub steps: Arc<Vec<StepPlan>>,
     /// The builder's table as written, with the steps of its factory.
     pub written: Value,

@@ -9,6 +9,7 @@ use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
+use super::{cross_clients, cross_locks};
 
 /// Adds the problems between the sections of `draft`, which was read from `raw`.
 pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
@@ -24,6 +25,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.shared_ports();
     cross_clients::check(raw, draft, problems);
     cross_triggers::check(raw, draft, problems);
+    cross_locks::check(raw, draft, problems);
 }
 
 struct Cross<'a> {
@@ -71,6 +73,7 @@ impl Cross<'_> {
             "scheduler",
             schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.options.name.as_str()))),
         );
+        self.duplicates("lock", draft.locks.iter().map(|(path, l)| (path, l.name.as_str())));
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
@@ -265,6 +268,7 @@ fn item_path(raw: &Raw, path: &str, key: &str, index: usize) -> String {
     if raw.has(&item) { item } else { list }
 }
 
+/// `unknown lock 'dbb'; did you mean 'db'?`
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(near) => format!("unknown {what} '{name}'; did you mean '{near}'?"),

@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, ChangeSourceConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
-    WorkerListen, Www,
+    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, SchedulerConfig,
+    WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
-use super::{builders, change_sources, database, protocols, schedulers, values, workers, www};
+use super::{
+    builders, change_sources, cross_locks, database, locks, protocols, schedulers, values, workers,
+    www,
+};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
@@ -49,6 +52,7 @@ pub struct Draft {
     /// `None` for one that could not be read.
     pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
     pub builders: Vec<(String, BuilderConfig)>,
+    pub locks: Vec<(String, LockConfig)>,
     pub properties: Properties,
     pub collapse_requests: bool,
     pub logs: LogSettings,
@@ -77,6 +81,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         change_sources: change_sources::parse(&mut fields, basedir),
         schedulers: schedulers::parse(&mut fields),
         builders: builders::parse(&mut fields),
+        locks: locks::parse(&mut fields),
         properties: values::properties(&mut fields, "properties", &source),
         collapse_requests: fields.or("collapseRequests", true),
         logs: logs(&mut fields),
@@ -135,6 +140,7 @@ impl Draft {
         fn values<T>(entries: Vec<(String, T)>) -> Vec<T> {
             entries.into_iter().map(|(_, value)| value).collect()
         }
+        let locks = cross_locks::in_order(&self);
         MasterConfig {
             title: self.identity.title,
             title_url: self.identity.title_url,
@@ -146,6 +152,7 @@ impl Draft {
             change_sources: values(self.change_sources),
             schedulers: values(self.schedulers).into_iter().flatten().collect(),
             builders: values(self.builders).into_iter().map(Arc::new).collect(),
+            locks,
             properties: self.properties,
             collapse_requests: self.collapse_requests,
             logs: self.logs,

@@ -33,9 +33,11 @@ pub(crate) mod force;
 mod force_fields;
 mod force_codebases;
 mod builders;
+mod locks;
 mod cross;
 mod cross_clients;
 mod cross_triggers;
+mod cross_locks;
 pub mod diff;
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,11 @@ impl Raw {
         }
     }
 
+    /// The value at a dotted key path, or the nearest value around it that exists.
+    pub fn at(&self, path: &str) -> &Raw {
+        self.walk(path).0
+    }
+
     /// Where the value at a dotted key path (`builders[2].name`) stands, or the nearest value
     /// around it that exists.
     pub fn place_at(&self, path: &str) -> &Place {

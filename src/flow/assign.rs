@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use crate::model::{BuildRequestId, BuilderId, Timestamp, WorkerId};
+use super::locks::{Candidate, Round, Ticket};
+use crate::model::{BuildRequestId, BuilderId, LockAccess, Timestamp, WorkerId};
 
 /// An unclaimed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,10 @@ pub struct Waiting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuilderWorkers {
     pub builder: BuilderId,
+    pub name: String,
     pub workers: Vec<WorkerId>,
+    /// Held by each of its builds.
+    pub locks: Vec<LockAccess>,
 }
 
 /// A configured worker as it is now.
@@ -36,6 +40,8 @@ pub struct WorkerState {
     pub max_builds: Option<usize>,
     /// Builders it builds for now. A worker runs at most one build of a builder at a time.
     pub running: Vec<BuilderId>,
+    /// Held by every build on it.
+    pub locks: Vec<LockAccess>,
 }
 
 /// A build to start.
@@ -44,6 +50,8 @@ pub struct Start {
     pub request: BuildRequestId,
     pub builder: BuilderId,
     pub worker: WorkerId,
+    /// The locks that were taken for it.
+    pub locks: Option<Ticket>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -66,7 +74,7 @@ pub enum PendingReason {
 }
 
 /// Why a worker cannot take a build of some builder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Unavailable {
     NotConnected,
     Paused,
@@ -78,39 +86,44 @@ pub enum Unavailable {
     Busy,
     /// It runs another build of the same builder.
     BusyWithBuilder,
+    /// The worker is free, a lock is not: which one, and who has it.
+    Locked(String),
 }
 
 /// Hands requests to workers: the highest priority first, then the oldest, over all builders.
-/// Of several free workers the least busy one builds; `seed` decides between equals.
+/// Of several free workers the least busy one builds; `seed` decides between equals. A build that
+/// starts gets the locks of its builder and worker; a request that only waits for locks keeps a
+/// place in their queue, so that none behind it takes them.
 pub fn assign(
     waiting: &[Waiting],
     builders: &[BuilderWorkers],
     workers: &HashMap<WorkerId, WorkerState>,
+    locks: &mut Round<'_>,
     now: Timestamp,
     seed: u64,
 ) -> Assignment {
-    let builders: HashMap<BuilderId, &[WorkerId]> =
-        builders.iter().map(|entry| (entry.builder, entry.workers.as_slice())).collect();
+    let builders: HashMap<BuilderId, &BuilderWorkers> =
+        builders.iter().map(|entry| (entry.builder, entry)).collect();
     let mut queue: Vec<&Waiting> = waiting.iter().collect();
     queue.sort_by_key(|w| (std::cmp::Reverse(w.priority), w.submitted_at, w.request));
-    let mut floor = Floor::new(workers, now, seed);
+    let mut floor = Floor::new(workers, locks, now, seed);
     // Workers only get busier while we assign: a builder that found none finds none later.
     let mut exhausted: HashSet<BuilderId> = HashSet::new();
     let mut assignment = Assignment::default();
     let mut left = Vec::new();
     for request in queue {
-        let candidates = builders.get(&request.builder).copied().unwrap_or_default();
-        let chosen = match exhausted.contains(&request.builder) {
-            true => None,
-            false => floor.choose(request.builder, candidates),
-        };
-        match chosen {
-            Some(worker) => {
-                floor.occupy(worker, request.builder);
+        let builder = builders.get(&request.builder).copied();
+        let builder = builder.filter(|_| !exhausted.contains(&request.builder));
+        match builder.and_then(|builder| Some((builder, floor.choose(request, builder)?))) {
+            Some((builder, worker)) => {
+                let locks = floor.occupy(request, builder, worker);
                 let Waiting { request, builder, .. } = *request;
-                assignment.starts.push(Start { request, builder, worker });
+                assignment.starts.push(Start { request, builder, worker, locks });
             }
             None => {
+                if let Some(builder) = builder {
+                    floor.queue_for_locks(request, builder);
+                }
                 exhausted.insert(request.builder);
                 left.push(request);
             }
@@ -121,8 +134,8 @@ pub fn assign(
         let reason = reasons.entry(request.builder).or_insert_with(|| {
             match builders.get(&request.builder) {
                 None => PendingReason::BuilderNotConfigured,
-                Some([]) => PendingReason::NoWorkers,
-                Some(candidates) => floor.reason(request.builder, candidates),
+                Some(builder) if builder.workers.is_empty() => PendingReason::NoWorkers,
+                Some(builder) => floor.reason(request, builder),
             }
         });
         assignment.pending.push((request.request, reason.clone()));
@@ -131,34 +144,59 @@ pub fn assign(
 }
 
 /// The workers, with the builds that this round has given them.
-struct Floor<'a> {
+struct Floor<'a, 't> {
     workers: &'a HashMap<WorkerId, WorkerState>,
+    locks: &'a mut Round<'t>,
     started: HashMap<WorkerId, Vec<BuilderId>>,
     now: Timestamp,
     random: fastrand::Rng,
 }
 
-impl<'a> Floor<'a> {
-    fn new(workers: &'a HashMap<WorkerId, WorkerState>, now: Timestamp, seed: u64) -> Floor<'a> {
-        Floor { workers, started: HashMap::new(), now, random: fastrand::Rng::with_seed(seed) }
+impl<'a, 't> Floor<'a, 't> {
+    fn new(
+        workers: &'a HashMap<WorkerId, WorkerState>,
+        locks: &'a mut Round<'t>,
+        now: Timestamp,
+        seed: u64,
+    ) -> Floor<'a, 't> {
+        let random = fastrand::Rng::with_seed(seed);
+        Floor { workers, locks, started: HashMap::new(), now, random }
     }
 
-    fn occupy(&mut self, worker: WorkerId, builder: BuilderId) {
-        self.started.entry(worker).or_default().push(builder);
+    /// Gives a free worker, and the locks, to a build.
+    fn occupy(
+        &mut self,
+        request: &Waiting,
+        builder: &BuilderWorkers,
+        worker: WorkerId,
+    ) -> Option<Ticket> {
+        self.started.entry(worker).or_default().push(builder.builder);
+        let state = self.workers.get(&worker)?;
+        self.locks.take(&candidate(request, builder, state))
+    }
+
+    /// Where the request would run, but for locks.
+    fn queue_for_locks(&mut self, request: &Waiting, builder: &BuilderWorkers) {
+        let free = |id: &&WorkerId| self.busy(builder.builder, **id).is_none();
+        let Some(id) = builder.workers.iter().find(free) else { return };
+        if let Some(state) = self.workers.get(id) {
+            self.locks.wish(&candidate(request, builder, state));
+        }
     }
 
     fn started(&self, id: WorkerId) -> &[BuilderId] {
         self.started.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    fn choose(&mut self, builder: BuilderId, candidates: &[WorkerId]) -> Option<WorkerId> {
+    fn choose(&mut self, request: &Waiting, builder: &BuilderWorkers) -> Option<WorkerId> {
         let load = |id: WorkerId| {
             let running = self.workers.get(&id).map_or(0, |worker| worker.running.len());
             running + self.started(id).len()
         };
-        let free: Vec<(usize, WorkerId)> = candidates
+        let free: Vec<(usize, WorkerId)> = builder
+            .workers
             .iter()
-            .filter(|id| self.obstacle(builder, **id).is_none())
+            .filter(|id| self.obstacle(request, builder, **id).is_none())
             .map(|id| (load(*id), *id))
             .collect();
         let least = free.iter().map(|(load, _)| *load).min()?;
@@ -167,8 +205,21 @@ impl<'a> Floor<'a> {
         Some(idle[self.random.usize(..idle.len())])
     }
 
-    /// What keeps this worker from the builder's next build.
-    fn obstacle(&self, builder: BuilderId, id: WorkerId) -> Option<Unavailable> {
+    /// What keeps this worker from building the request.
+    fn obstacle(
+        &self,
+        request: &Waiting,
+        builder: &BuilderWorkers,
+        id: WorkerId,
+    ) -> Option<Unavailable> {
+        self.busy(builder.builder, id).or_else(|| {
+            let build = candidate(request, builder, self.workers.get(&id)?);
+            self.locks.obstacle(&build).map(Unavailable::Locked)
+        })
+    }
+
+    /// What keeps this worker from the builder's next build, apart from locks.
+    fn busy(&self, builder: BuilderId, id: WorkerId) -> Option<Unavailable> {
         let Some(worker) = self.workers.get(&id).filter(|worker| worker.connected) else {
             return Some(Unavailable::NotConnected);
         };
@@ -189,12 +240,27 @@ impl<'a> Floor<'a> {
         same.then_some(Unavailable::BusyWithBuilder)
     }
 
-    fn reason(&self, builder: BuilderId, candidates: &[WorkerId]) -> PendingReason {
+    fn reason(&self, request: &Waiting, builder: &BuilderWorkers) -> PendingReason {
         let name = |id: WorkerId| {
             self.workers.get(&id).map_or_else(|| format!("worker {id}"), |w| w.name.clone())
         };
-        let kept = |id: &WorkerId| Some((name(*id), self.obstacle(builder, *id)?));
-        PendingReason::Workers(candidates.iter().filter_map(kept).collect())
+        let kept = |id: &WorkerId| Some((name(*id), self.obstacle(request, builder, *id)?));
+        PendingReason::Workers(builder.workers.iter().filter_map(kept).collect())
+    }
+}
+
+fn candidate<'a>(
+    request: &Waiting,
+    builder: &'a BuilderWorkers,
+    worker: &'a WorkerState,
+) -> Candidate<'a> {
+    Candidate {
+        request: request.request,
+        builder: builder.builder,
+        builder_name: &builder.name,
+        worker: &worker.name,
+        locks: &builder.locks,
+        worker_locks: &worker.locks,
     }
 }
 
@@ -212,7 +278,11 @@ impl fmt::Display for PendingReason {
         };
         let mut groups: indexmap::IndexMap<String, Vec<&str>> = Default::default();
         for (name, unavailable) in workers {
-            groups.entry(unavailable.to_string()).or_default().push(name);
+            let names = groups.entry(unavailable.to_string()).or_default();
+            // The text says itself which lock of which worker it is.
+            if !matches!(unavailable, Unavailable::Locked(_)) {
+                names.push(name);
+            }
         }
         for (place, (what, names)) in groups.iter().enumerate() {
             let shown = names[..names.len().min(NAMES)].join(", ");
@@ -221,7 +291,8 @@ impl fmt::Display for PendingReason {
                 more => format!(" and {more} more"),
             };
             let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{what}: {shown}{more}")?;
+            let colon = if names.is_empty() { "" } else { ": " };
+            write!(f, "{separator}{what}{colon}{shown}{more}")?;
         }
         Ok(())
     }
@@ -230,6 +301,7 @@ impl fmt::Display for PendingReason {
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Unavailable::Locked(why) => why,
             Unavailable::NotConnected => "not connected",
             Unavailable::Paused => "paused",
             Unavailable::ShuttingDown => "shutting down",
@@ -251,7 +323,20 @@ mod tests {
 
     fn builder(id: i64, workers: &[i64]) -> BuilderWorkers {
         let workers = workers.iter().map(|id| WorkerId(*id)).collect();
-        BuilderWorkers { builder: BuilderId(id), workers }
+        let name = format!("b{id}");
+        BuilderWorkers { builder: BuilderId(id), name, workers, locks: Vec::new() }
+    }
+
+    /// [`super::assign`] without locks.
+    fn assign(
+        waiting: &[Waiting],
+        builders: &[BuilderWorkers],
+        workers: &HashMap<WorkerId, WorkerState>,
+        now: Timestamp,
+        seed: u64,
+    ) -> Assignment {
+        let mut locks = crate::flow::locks::LockTable::default();
+        super::assign(waiting, builders, workers, &mut locks.round(now), now, seed)
     }
 
     fn worker(id: i64, change: impl FnOnce(&mut WorkerState)) -> (WorkerId, WorkerState) {
@@ -331,5 +416,40 @@ mod tests {
         assert_eq!(reason(&[4], 50), None);
         let orphan = assign(&[waiting(1, 8, 0, 0)], &[], &workers, 0, 1);
         assert_eq!(orphan.pending[0].1, PendingReason::BuilderNotConfigured);
+    }
+
+    #[test]
+    fn builds_get_their_locks_with_the_worker() {
+        use crate::model::LockMode::{self, Counting, Exclusive};
+        let workers = HashMap::from([1, 2, 3].map(|id| worker(id, |_| ())));
+        let with = |id: i64, mode: LockMode| {
+            let locks = vec![LockAccess { name: "db".into(), mode }];
+            BuilderWorkers { locks, ..builder(id, &[id]) }
+        };
+        // Sizes of the accesses in the order of the queue, and which requests start.
+        let cases: [([LockMode; 3], &[i64]); 4] = [
+            ([Counting(1), Counting(1), Counting(1)], &[1, 2]),
+            ([Counting(2), Counting(1), Counting(1)], &[1]),
+            ([Counting(1), Exclusive, Counting(1)], &[1]),
+            ([Exclusive, Counting(1), Counting(1)], &[1]),
+        ];
+        for (modes, starts) in cases {
+            let mut table = crate::flow::locks::LockTable::default();
+            table.configure(&[crate::config::checked::LockConfig {
+                name: "db".into(),
+                kind: crate::model::LockKind::Master,
+                max_count: 2,
+                max_count_for_worker: indexmap::IndexMap::new(),
+            }]);
+            let builders = [with(1, modes[0]), with(2, modes[1]), with(3, modes[2])];
+            let queue = [waiting(1, 1, 0, 1), waiting(2, 2, 0, 2), waiting(3, 3, 0, 3)];
+            let found = super::assign(&queue, &builders, &workers, &mut table.round(0), 0, 1);
+            assert_eq!(order(&found), starts, "{modes:?}");
+            assert!(found.starts.iter().all(|start| start.locks.is_some()));
+            for (_, reason) in found.pending {
+                let reason = reason.to_string();
+                assert!(reason.starts_with("lock 'db' is held by request 1 of"), "{reason}");
+            }
+        }
     }
 }

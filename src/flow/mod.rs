@@ -14,6 +14,7 @@ pub mod sources;
 pub mod force;
 pub mod old_worker;
 pub mod collapse;
+pub mod locks;
 pub mod assign;
 pub mod trigger_chain;
 pub mod build_properties;

@@ -8,7 +8,7 @@ use super::{LimitReached, Outcome, Step};
 use crate::flow::build_state::StepFlags;
 use crate::flow::expression::Expression;
 use crate::flow::interpolate::{InterpolateError, RenderContext, Renderable};
-use crate::model::{Properties, Results};
+use crate::model::{LockAccess, Properties, Results};
 
 /// A configured step, shared by all builds of its builder.
 #[derive(Debug, Clone)]
@@ -130,6 +130,8 @@ pub struct StepOptions {
     /// Shown when done.
     pub description_done: Option<String>,
     pub description_suffix: Option<String>,
+    /// Held while it runs, beside those of the builder.
+    pub locks: Vec<LockAccess>,
 }
 
 impl Default for StepOptions {
@@ -146,6 +148,7 @@ impl Default for StepOptions {
             description: None,
             description_done: None,
             description_suffix: None,
+            locks: Vec::new(),
         }
     }
 }

@@ -234,9 +234,7 @@ fn common(fields: &mut Fields<'_>, draft: &mut Draft) {
             *text = Some(words).filter(|text| !text.is_empty());
         }
     }
-    if let Some(raw) = fields.take("locks") {
-        fields.problem_at("locks", &raw.place, "locks are not supported yet; remove this key");
-    }
+    options.locks = crate::flow::locks::read(fields);
 }
 
 /// `true`, `false` or the text of an expression.

@@ -381,8 +381,8 @@ fn mistakes_are_told_with_their_place() {
             "steps[0].command: '%(prop:x)' must",
         ),
         (
-            json!({"type": "ShellCommand", "command": "x", "locks": []}),
-            "locks are not supported yet",
+            json!({"type": "ShellCommand", "command": "x", "locks": [7]}),
+            "steps[0].locks[0]: must be the name of a lock or a table, not a number",
         ),
         (
             json!({"type": "ShellCommand", "command": "x", "doStepIf": "a =="}),

@@ -8,6 +8,9 @@ use crate::flow::build_properties::{Origins, initial};
 use crate::model::{Change, Properties, Property, Results, SourceStamp, Step, WorkerInfo, now};
 use crate::steps::{BuilderFacts, WorkerFacts};
 
+/// Stock's name of the step in which a build gets the locks of its builder.
+pub(super) const LOCKS_STEP: &str = "locks_acquire";
+
 /// What the tables know of a build's cause.
 struct Cause {
     buildset: Properties,
@@ -121,6 +124,27 @@ pub(super) async fn end_preparation(job: &Job, answered: bool) -> Result<(), DbE
         .await?;
     job.surroundings.announcer.announce(Event::StepFinished { step, build, results });
     job.surroundings.announcer.announce(job.updated());
+    Ok(())
+}
+
+/// Stock's synthetic step 1 of a build with locks. It has waited for them in the queue, so the step
+/// is over as soon as it begins.
+pub(super) async fn add_locks_step(job: &Job) -> Result<(), DbError> {
+    let build = job.assignment.build.id;
+    let step = job
+        .surroundings
+        .db
+        .write(move |conn| {
+            let (at, state) = (now(), "locks acquired");
+            let step = steps::add(conn, build, 1, LOCKS_STEP, Some(at), state)?;
+            steps::finish(conn, step.id, Results::Success, state, false, at)?;
+            Ok(step.id)
+        })
+        .await?;
+    let tell = |event| job.surroundings.announcer.announce(event);
+    tell(Event::StepAdded { step, build });
+    tell(Event::StepStarted { step, build });
+    tell(Event::StepFinished { step, build, results: Results::Success });
     Ok(())
 }
 

@@ -9,13 +9,15 @@ use futures_util::future::join_all;
 use super::Shared;
 use crate::actors::build::{Assignment, finish};
 use crate::actors::builder::BuilderHandle;
+use crate::actors::locks::LockGuard;
 use crate::actors::surroundings::Surroundings;
 use crate::actors::worker::{Board, BoardEntry, Roster};
+use crate::config::checked::MasterConfig;
 use crate::db::builds::NewBuild;
 use crate::db::{DbError, buildrequests, builds};
 use crate::events::Event;
 use crate::flow::assign::{BuilderWorkers, Start, Waiting, WorkerState, assign};
-use crate::model::{Build, BuildId, BuildRequest, BuildRequestId, WorkerId, now};
+use crate::model::{Build, BuildId, BuildRequest, BuildRequestId, LockAccess, WorkerId, now};
 
 /// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
 /// their way to their builder.
@@ -45,6 +47,7 @@ impl Scanner {
         self.close_orphans(&queue.running, &alive).await?;
         if self.shared.holding.load(Ordering::Relaxed) {
             let why = "the master shuts down as soon as its running builds have finished";
+            self.surroundings.locks.round(|_| ());
             self.tell(queue.pending.iter().map(|request| (request.id, why.to_owned())).collect());
             return Ok(());
         }
@@ -53,17 +56,20 @@ impl Scanner {
             queue.pending.retain(|request| !collapsed.contains(&request.id));
         }
         let board = self.roster.board();
-        let plan = assign(
-            &waiting(&queue.pending),
-            &self.builder_workers(&board),
-            &worker_states(&board, &queue.running),
-            now(),
-            fastrand::u64(..),
-        );
+        let (waiting, builders) = (waiting(&queue.pending), self.builder_workers(&board));
+        let config = self.surroundings.config.borrow().clone();
+        let workers = worker_states(&board, &queue.running, &worker_locks(&config));
+        let plan = self
+            .surroundings
+            .locks
+            .round(|locks| assign(&waiting, &builders, &workers, locks, now(), fastrand::u64(..)));
         self.tell(plan.pending.into_iter().map(|(id, why)| (id, why.to_string())).collect());
         // Claims run side by side, so that they share a commit.
-        join_all(plan.starts.into_iter().map(|start| self.start(start, &queue.pending, &board)))
-            .await;
+        let starts = plan.starts.into_iter().map(|start| {
+            let locks = start.locks.map(|ticket| self.surroundings.locks.guard(ticket));
+            self.start(start, locks, &queue.pending, &board)
+        });
+        join_all(starts).await;
         Ok(())
     }
 
@@ -107,6 +113,8 @@ impl Scanner {
             .values()
             .map(|handle| BuilderWorkers {
                 builder: handle.id,
+                name: handle.config.name.clone(),
+                locks: handle.config.locks.clone(),
                 workers: handle
                     .config
                     .workernames
@@ -118,18 +126,37 @@ impl Scanner {
     }
 
     /// Claims a request, makes its build row in the same transaction, and hands both over.
-    async fn start(&self, start: Start, pending: &[BuildRequest], board: &Board) {
+    async fn start(
+        &self,
+        start: Start,
+        locks: Option<LockGuard>,
+        pending: &[BuildRequest],
+        board: &Board,
+    ) {
+        if let Err(Some(locks)) = self.try_start(start, locks, pending, board).await {
+            locks.give_up();
+        }
+    }
+
+    /// Gives the locks back when nothing started.
+    async fn try_start(
+        &self,
+        start: Start,
+        locks: Option<LockGuard>,
+        pending: &[BuildRequest],
+        board: &Board,
+    ) -> Result<(), Option<LockGuard>> {
         let Some(request) = pending.iter().find(|request| request.id == start.request) else {
-            return;
+            return Err(locks);
         };
         let worker = board.workers.values().find(|entry| entry.id == start.worker);
         let Some((worker, link)) = worker.and_then(|entry| Some((entry, entry.link.clone()?)))
         else {
-            return;
+            return Err(locks);
         };
         let builder = self.shared.builders().get(&start.builder).cloned();
         // Its next life pokes.
-        let Some(builder) = builder.filter(BuilderHandle::is_up) else { return };
+        let Some(builder) = builder.filter(BuilderHandle::is_up) else { return Err(locks) };
         match self.claim(request, worker).await {
             Ok(build) => {
                 self.surroundings.announcer.announce(Event::RequestClaimed {
@@ -139,15 +166,21 @@ impl Scanner {
                 });
                 let (request, worker) = (request.clone(), worker.clone());
                 let row = build.clone();
-                if !builder.start(Assignment { build, request, worker, link }) {
+                if let Some(locks) = &locks {
+                    locks.name(build.id, build.number);
+                }
+                let locks = locks.map(Arc::new);
+                if !builder.start(Assignment { build, request, worker, link, locks }) {
                     self.give_back(&row).await;
                 }
+                return Ok(());
             }
             Err(DbError::Conflict(_)) => {
                 tracing::info!(request = %request.id, "another master took the request");
             }
             Err(error) => tracing::error!(request = %request.id, %error, "cannot start a build"),
         }
+        Err(locks)
     }
 
     /// The builder went down between the look at it and the claim.
@@ -176,6 +209,12 @@ impl Scanner {
     }
 }
 
+/// By the worker's name.
+fn worker_locks(config: &MasterConfig) -> HashMap<&str, &[LockAccess]> {
+    let workers = config.workers.iter().filter(|worker| !worker.locks.is_empty());
+    workers.map(|worker| (worker.name.as_str(), worker.locks.as_slice())).collect()
+}
+
 fn waiting(pending: &[BuildRequest]) -> Vec<Waiting> {
     pending
         .iter()
@@ -188,7 +227,12 @@ fn waiting(pending: &[BuildRequest]) -> Vec<Waiting> {
         .collect()
 }
 
-fn worker_states(board: &Board, running: &[Build]) -> HashMap<WorkerId, WorkerState> {
+/// `locks` are those of each worker by its name.
+fn worker_states(
+    board: &Board,
+    running: &[Build],
+    locks: &HashMap<&str, &[LockAccess]>,
+) -> HashMap<WorkerId, WorkerState> {
     let mut states: HashMap<WorkerId, WorkerState> = board
         .workers
         .values()
@@ -201,6 +245,7 @@ fn worker_states(board: &Board, running: &[Build]) -> HashMap<WorkerId, WorkerSt
                 quarantined_until: None,
                 max_builds: entry.max_builds,
                 running: Vec::new(),
+                locks: locks.get(entry.name.as_str()).map(|l| l.to_vec()).unwrap_or_default(),
             };
             (entry.id, state)
         })

@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 32] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -42,6 +42,8 @@ const SECTIONS: [(&str, &str); 30] = [
     ("schedulers[6]", "## Schedulers"),
     ("schedulers[7]", "## Schedulers"),
     ("builders[0]", "## Builders"),
+    ("builders[0].locks[0]", "### Locks"),
+    ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
 ];
 
@@ -64,9 +66,17 @@ fn alien_file() -> String {
     for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n";
+    text += "]
+";
     text += &rest;
-    text += "[[builders]]\nzzqx = 1\n";
+    text += "[[locks]]
+type = 'MasterLock'
+zzqx = 1
+\
+             [[builders]]
+zzqx = 1
+locks = [{ name = 'x', zzqx = 1 }]
+";
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }

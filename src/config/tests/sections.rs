@@ -81,7 +81,6 @@ fn workers() {
         (WORKER, "max_build = 2", "did you mean 'max_builds'?"),
         (WORKER, "type = 'LocalWorker'", "unknown key 'password'"),
         (WORKER, "keepalive_interval = 0.1", "must be at least 1 second"),
-        (WORKER, "locks = []", "locks: is not supported yet"),
         ("missing_timeout = 3600", "missing_timeout = -5", "must be 0 seconds or more"),
         ("missing_timeout = 3600", "missing_timeout = 1e12", "must be at most"),
         ("missing_timeout = 3600", "missing_timeout = nan", "must be 0 seconds or more"),
@@ -316,7 +315,7 @@ fn builders() {
             "workername = 'example-worker'\nenv = { A = true }",
             "'A' must be a string or a list of strings, not true or false",
         ),
-        (BUILDER, "workername = 'example-worker'\nlocks = []", "locks: is not supported yet"),
+        (BUILDER, "workername = 'example-worker'\nlocks = ['db']", "unknown lock 'db'; none is"),
         (
             BUILDER,
             "workername = 'example-worker'\nworkerbuildir = 'x'",

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::actors::tree::ChildStatus;
+use crate::flow::locks::LockStatus;
 use crate::model::{
     BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, Timestamp,
     WorkerId,
@@ -39,6 +40,8 @@ pub trait Backstage: Send + Sync {
     fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>>;
     fn schedulers(&self) -> Vec<SchedulerNote>;
     fn sources(&self) -> Vec<SourceNote>;
+    /// Every lock, who holds it and who waits.
+    fn locks(&self) -> Vec<LockStatus>;
     fn tree(&self) -> Vec<ChildStatus>;
 }
 

@@ -11,6 +11,7 @@ use super::backstage::{
     WorkerOrder,
 };
 use crate::actors::tree::ChildStatus;
+use crate::flow::locks::LockStatus;
 use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId};
 
 /// Refuses every command.
@@ -63,6 +64,10 @@ impl Backstage for Spectator {
     }
 
     fn sources(&self) -> Vec<SourceNote> {
+        Vec::new()
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
         Vec::new()
     }
 

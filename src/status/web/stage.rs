@@ -15,6 +15,7 @@ use crate::actors::handles::Handles;
 use crate::actors::scheduler::{self, ForceRequest};
 use crate::actors::tree::ChildStatus;
 use crate::actors::worker::RosterError;
+use crate::flow::locks::LockStatus;
 use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId, WorkerInfo};
 
 /// The site of a running master.
@@ -142,6 +143,10 @@ impl Backstage for Stage {
             next_poll: status.next_poll,
         });
         notes.collect()
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        self.0.locks.snapshot()
     }
 
     fn tree(&self) -> Vec<ChildStatus> {

@@ -314,3 +314,18 @@ fn the_envelope_follows_accept_and_methods_their_rules() {
         assert_eq!(text(preflight("PUT").await.unwrap()).await.1, r#"{"error":"invalid method"}"#);
     });
 }
+
+#[test]
+fn locks_are_a_resource_of_our_own() {
+    with_web(|web| async move {
+        let lock = web.rows("rs_locks").await.remove(0);
+        assert_eq!((&lock["name"], &lock["type"]), (&json!("<db>"), &json!("WorkerLock")));
+        assert_eq!((&lock["worker"], &lock["max_count"]), (&json!("local1"), &json!(2)));
+        assert_eq!(lock["holders"][0]["buildid"], 7);
+        assert_eq!(
+            (&lock["waiters"][0]["step"], &lock["waiters"][0]["access"]),
+            (&json!("<load>"), &json!("exclusive"))
+        );
+        assert!(web.rows("rs_locks?max_count__gt=2").await.is_empty());
+    });
+}

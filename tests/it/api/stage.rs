@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use buildbot::actors::tree::{ChildState, ChildStatus};
+use buildbot::flow::locks::{ClaimStatus, LockStatus};
 use buildbot::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, SchedulerId,
+    WorkerId,
 };
 use buildbot::status::web::backstage::{
     Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
@@ -103,6 +105,29 @@ impl Backstage for NotingStage {
     fn sources(&self) -> Vec<SourceNote> {
         let error = Some("cannot reach <it>".to_owned());
         vec![SourceNote { name: "poller".into(), last_error: error, ..SourceNote::default() }]
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        let claim = |number: Option<i64>, step: Option<&str>| ClaimStatus {
+            buildrequestid: 3,
+            builderid: 2,
+            builder: "b-tests".into(),
+            buildid: number,
+            number,
+            step: step.map(str::to_owned),
+            access: if step.is_some() { "exclusive" } else { "counting" },
+            count: 1,
+            since: 1_795_330_000,
+        };
+        vec![LockStatus {
+            name: "<db>".into(),
+            kind: LockKind::Worker,
+            worker: Some("local1".into()),
+            max_count: 2,
+            configured: true,
+            holders: vec![claim(Some(7), None)],
+            waiters: vec![claim(Some(8), Some("<load>")), claim(None, None)],
+        }]
     }
 
     fn tree(&self) -> Vec<ChildStatus> {

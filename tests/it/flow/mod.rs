@@ -6,6 +6,7 @@ mod control;
 mod deaths;
 mod interruptions;
 mod local_worker;
+mod locks;
 mod queue;
 mod reconfigure;
 mod schedule;

@@ -54,6 +54,7 @@ pub fn patience() -> Patience {
 
 pub fn worker(name: &str, password: &str) -> WorkerConfig {
     WorkerConfig {
+        locks: Vec::new(),
         name: name.into(),
         password: password.into(),
         local: None,

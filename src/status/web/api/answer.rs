@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::checked::MasterConfig;
 use crate::db::listing::{self, Field, Filter, Kind, Listed, Op, Scope, Spec, Want};
 use crate::db::{Conn, DbError};
+use crate::status::web::backstage::Backstage;
 
 use super::ApiError;
 use super::query::Query;

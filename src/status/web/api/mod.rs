@@ -5,6 +5,7 @@ mod control;
 mod error;
 mod force_fields;
 pub mod json;
+mod locks;
 mod logs;
 mod method;
 mod nouns;

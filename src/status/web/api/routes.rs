@@ -7,7 +7,7 @@ use crate::db::listing::{
 };
 
 use super::query::{decode, integer, is_identifier};
-use super::{Answer, ApiError, Ask, force_fields, logs, nouns};
+use super::{Answer, ApiError, Ask, force_fields, locks, logs, nouns};
 
 /// Answers a request on a reading connection.
 pub type Read = fn(&mut Conn, &Ask) -> Result<Answer, ApiError>;
@@ -286,6 +286,12 @@ pub static ROUTES: &[Route] = &[
         "masters/n:masterid/changesources/n:changesourceid",
         nouns::change_source,
     ),
+    Route {
+        pattern: "rs_locks",
+        plural: "rs_locks",
+        fields: locks::FIELDS,
+        kind: Kind::Many(locks::all),
+    },
 ];
 
 const fn property_list(pattern: &'static str, read: Read) -> Route {

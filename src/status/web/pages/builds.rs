@@ -36,8 +36,10 @@ struct View {
 struct StepView {
     step: StepRow,
     state: &'static str,
-    /// Not started yet.
+    /// Not started yet, or without its locks.
     waiting: bool,
+    /// When it began to run; while it waits, when it began to wait.
+    since: Option<i64>,
     took: i64,
     logs: Vec<LogRow>,
     urls: Vec<Url>,
@@ -134,14 +136,16 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
 fn step_views(steps: Vec<StepRow>, mut logs: Vec<LogRow>, now: i64) -> Vec<StepView> {
     let visible = steps.into_iter().filter(|step| !step.hidden);
     let view = |step: StepRow| {
-        let waiting = step.started_at.is_none() && !step.complete;
+        let waiting = step.locks_acquired_at.is_none() && !step.complete;
+        let since = step.locks_acquired_at.or(step.started_at);
         let logs: Vec<LogRow> = logs.extract_if(.., |log| log.stepid == step.stepid).collect();
         let urls: Vec<Url> = serde_json::from_str(&step.urls).unwrap_or_default();
         let urls: Vec<Url> = urls.into_iter().filter(|url| is_web(&url.url)).collect();
         StepView {
             state: if waiting { "waiting" } else { text::class(step.results, step.complete) },
             waiting,
-            took: step.started_at.map_or(0, |at| step.complete_at.unwrap_or(now) - at),
+            since,
+            took: since.map_or(0, |at| step.complete_at.unwrap_or(now) - at),
             links: !logs.is_empty() || !urls.is_empty(),
             logs,
             urls,

@@ -59,9 +59,17 @@ pub fn running_lines(conn: &mut Conn, scope: Scope, now: Timestamp) -> Result<Ve
     let mut lines = lines(conn, builds, now)?;
     for line in &mut lines {
         let step = steps.iter().find(|step| step.buildid == line.build.buildid);
-        line.step = step.map(|step| step.name.clone());
+        line.step = step.map(doing);
     }
     Ok(lines)
+}
+
+/// The step's name, and what it waits for when it does not run yet.
+fn doing(step: &StepRow) -> String {
+    match step.locks_acquired_at {
+        Some(_) => step.name.clone(),
+        None => format!("{}, {}", step.name, step.state_string),
+    }
 }
 
 /// A request that waits, and why.

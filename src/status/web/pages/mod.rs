@@ -9,6 +9,7 @@ mod error;
 mod force;
 mod home;
 mod lines;
+mod locks;
 mod log;
 mod pending;
 mod schedulers;
@@ -56,6 +57,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/schedulers/{name}/force", web::get().to(force::form))
         .route("/schedulers/{name}/force", web::post().to(force::submit))
         .route("/schedulers/{scheduler}/{order}", web::post().to(actions::scheduler))
+        .route("/locks", web::get().to(locks::page))
         .route("/tree", web::get().to(tree::page))
         .route("/about", web::get().to(about::page))
         .route("/robots.txt", web::get().to(statics::robots))
