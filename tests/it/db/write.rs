@@ -146,9 +146,9 @@ async fn requests_are_queued_claimed_and_completed() {
     let orphans = db.read(move |conn| buildrequests::claimed_without_build(conn, master)).await;
     assert_eq!(orphans.unwrap(), [a]);
 
-    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, a, master, NOW)).await;
+    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, a, master, "x", NOW)).await;
     assert!(!cancelled.unwrap(), "a claimed request is not cancelled behind its build's back");
-    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, c, master, NOW)).await;
+    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, c, master, "x", NOW)).await;
     assert!(cancelled.unwrap());
     db.write(move |conn| buildrequests::complete(conn, &[a], Results::Failure, NOW + 1))
         .await
