@@ -9,9 +9,7 @@ use super::checked::BuilderConfig;
 use super::fields::{Fields, FromRaw, closest};
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
-use super::values::{
-    distinct, json_kind, non_empty, properties, safe_directory, wrong_format,
-};
+use super::values::{distinct, json_kind, non_empty, properties, safe_directory, wrong_format};
 use crate::flow::interpolate::Renderable;
 use crate::steps::{StepPlan, registry};
 

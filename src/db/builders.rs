@@ -193,8 +193,7 @@ impl Facts {
 }
 
 type Stored = HashMap<String, (BuilderId, Facts)>;
-type StoredRow =
-    (String, BuilderId, Option<String>, Option<String>, Option<String>, Option<i64>);
+type StoredRow = (String, BuilderId, Option<String>, Option<String>, Option<String>, Option<i64>);
 
 fn stored_builders(
     conn: &mut Conn,

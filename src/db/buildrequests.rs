@@ -177,11 +177,7 @@ pub fn complete(
 ///
 /// # Errors
 /// [`DbError::NotFound`] when there is none.
-pub fn set_priority(
-    conn: &mut Conn,
-    id: BuildRequestId,
-    priority: i64,
-) -> Result<bool, DbError> {
+pub fn set_priority(conn: &mut Conn, id: BuildRequestId, priority: i64) -> Result<bool, DbError> {
     if get(conn, id)?.complete {
         return Ok(false);
     }

@@ -129,11 +129,9 @@ pub fn collapse(
     buildrequests::complete(conn, &gone, Results::Skipped, now)?;
     for (gone, by) in &replaced {
         // Whom it had taken before belongs to the same build now.
-        diesel::update(
-            rs_buildrequests::table.filter(rs_buildrequests::collapsed_into.eq(gone.0)),
-        )
-        .set(rs_buildrequests::collapsed_into.eq(by.0))
-        .execute(conn)?;
+        diesel::update(rs_buildrequests::table.filter(rs_buildrequests::collapsed_into.eq(gone.0)))
+            .set(rs_buildrequests::collapsed_into.eq(by.0))
+            .execute(conn)?;
     }
     let rows = replaced
         .iter()

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::expression::{Expression, Variables};
 use super::pending::Unavailable;
-use super::rules::{BuilderOrder, CanStart, NextBuild, NextWorker, PendingRequest, QueueRules, Rank};
+use super::rules::{
+    BuilderOrder, CanStart, NextBuild, NextWorker, PendingRequest, QueueRules, Rank,
+};
 use crate::model::{BuildRequestId, BuilderId, Properties, Timestamp, WorkerId};
 
 /// A builder that this master runs, as far as its queue is concerned.

@@ -159,11 +159,7 @@ mod tests {
             ("waited for", |r| r.waited_for = true, false),
             ("own property", |r| _ = r.properties.set("p", 1, "Scheduler"), false),
             ("forced property", |r| _ = r.properties.set("p", 1, "Force"), true),
-            (
-                "same buildset",
-                |r| (r.buildset, r.sources[0].branch) = (BuildsetId(9), None),
-                true,
-            ),
+            ("same buildset", |r| (r.buildset, r.sources[0].branch) = (BuildsetId(9), None), true),
         ];
         let new = request(9, |_| ());
         let may = |new: &PendingRequest, old: &PendingRequest| {
@@ -190,7 +186,11 @@ mod tests {
             (expression("new.properties.p == 1 and not old.properties.p"), true, true),
         ];
         for (rule, with_changes, without) in table {
-            assert_eq!(may_replace(&newer, &request(3, |_| ()), &rule), Ok(with_changes), "{rule:?}");
+            assert_eq!(
+                may_replace(&newer, &request(3, |_| ()), &rule),
+                Ok(with_changes),
+                "{rule:?}"
+            );
             assert_eq!(may_replace(&newer, &forced(3, "x"), &rule), Ok(without), "{rule:?}");
         }
         let broken = expression("new.nothing()");

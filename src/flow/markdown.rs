@@ -26,7 +26,10 @@ mod tests {
     fn markdown_becomes_html() {
         let table = [
             ("plain", "<p>plain</p>"),
-            ("**bold** [x](https://e.org/)", "<p><strong>bold</strong> <a href=\"https://e.org/\">x</a></p>"),
+            (
+                "**bold** [x](https://e.org/)",
+                "<p><strong>bold</strong> <a href=\"https://e.org/\">x</a></p>",
+            ),
             ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
         ];
         for (text, expected) in table {

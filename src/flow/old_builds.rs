@@ -50,7 +50,9 @@ fn without_patch_set(branch: &str) -> String {
     let parts: Vec<&str> = branch.split('/').collect();
     match parts.as_slice() {
         ["refs", "changes", group, change, patch_set, ..]
-            if number(group) && number(change) && patch_set.starts_with(|c: char| c.is_ascii_digit()) =>
+            if number(group)
+                && number(change)
+                && patch_set.starts_with(|c: char| c.is_ascii_digit()) =>
         {
             format!("refs/changes/{group}/{change}")
         }
@@ -251,7 +253,10 @@ mod tests {
             ("+1 one main, * main, -1, +2 one main", &[]),
             ("+1 one -, * -, +2 one -", &[]),
             ("+1 three main, * main, +2 three main", &[]),
-            ("+1 one refs/changes/34/1234/1, * refs/changes/34/1234/2, +2 one refs/changes/34/1234/2", &[1]),
+            (
+                "+1 one refs/changes/34/1234/1, * refs/changes/34/1234/2, +2 one refs/changes/34/1234/2",
+                &[1],
+            ),
         ];
         for (story, expected) in table {
             assert_eq!(play(&mut tracker(BranchKey::Branch), story), expected, "{story}");

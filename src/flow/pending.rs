@@ -147,7 +147,9 @@ impl fmt::Display for Told<'_> {
         let Told(reason, now) = self;
         let workers = match reason {
             PendingReason::Holding => {
-                return f.write_str("the master shuts down as soon as its running builds have finished");
+                return f.write_str(
+                    "the master shuts down as soon as its running builds have finished",
+                );
             }
             PendingReason::BuilderElsewhere(masters) if masters.is_empty() => {
                 return f.write_str("no running master has this builder in its configuration");
@@ -253,8 +255,7 @@ mod tests {
         add(6, |_| ());
         add(7, |w| {
             w.max_builds = Some(2);
-            w.running =
-                [4, 7].map(|number| Occupied { builder: BuilderId(9), number }).to_vec();
+            w.running = [4, 7].map(|number| Occupied { builder: BuilderId(9), number }).to_vec();
         });
         situation
     }
@@ -265,11 +266,8 @@ mod tests {
                 r.properties.set("workername", name, "Force");
             }
         });
-        let waiting = Waiting {
-            request: BuildRequestId(1),
-            priority: 0,
-            details: Some(Arc::new(details)),
-        };
+        let waiting =
+            Waiting { request: BuildRequestId(1), priority: 0, details: Some(Arc::new(details)) };
         situation.why(BuilderId(1), &waiting).text(situation.now)
     }
 
@@ -283,8 +281,11 @@ mod tests {
             (&[5], "busy with another build of this builder: w5 (one #12)"),
             (&[7], "busy with as many builds as allowed: w7 (builder 9 #4, builder 9 #7)"),
             (&[1, 6], "starts as soon as it is its turn"),
-            (&[2, 22, 23, 24, 25, 26, 27], "paused: w2; not connected: worker 22, worker 23, \
-               worker 24, worker 25, worker 26 and 1 more"),
+            (
+                &[2, 22, 23, 24, 25, 26, 27],
+                "paused: w2; not connected: worker 22, worker 23, \
+               worker 24, worker 25, worker 26 and 1 more",
+            ),
         ];
         for (workers, expected) in table {
             assert_eq!(why(&situation(workers, CanStart::Always), None), expected, "{workers:?}");

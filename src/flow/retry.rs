@@ -81,6 +81,9 @@ mod tests {
             given_up(lost, 3),
             "exception lost connection 'make' (given up after 3 lost builds: maxRetries)"
         );
-        assert_eq!(given_up(lost, 1), "exception lost connection 'make' (not tried again: maxRetries = 0)");
+        assert_eq!(
+            given_up(lost, 1),
+            "exception lost connection 'make' (not tried again: maxRetries = 0)"
+        );
     }
 }

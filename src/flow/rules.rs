@@ -199,11 +199,11 @@ impl PendingRequest {
     /// The request as expressions see it: its row, `reason`, `properties`, `sources` by codebase,
     /// and the attributes of a single source as its own.
     pub fn to_json(&self) -> Value {
-        let properties = self.properties.iter().map(|(name, property)| {
-            (name.to_owned(), property.value.clone())
-        });
-        let sources =
-            self.sources.iter().map(|source| (source.codebase.clone(), source.to_json()));
+        let properties = self
+            .properties
+            .iter()
+            .map(|(name, property)| (name.to_owned(), property.value.clone()));
+        let sources = self.sources.iter().map(|source| (source.codebase.clone(), source.to_json()));
         let mut request = json!({
             "id": self.id, "buildset": self.buildset, "priority": self.priority,
             "submitted_at": self.submitted_at, "reason": self.reason,

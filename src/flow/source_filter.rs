@@ -100,7 +100,9 @@ impl Test {
             values.push(match &item.value {
                 RawValue::Text(text) => Some(text.clone()),
                 RawValue::Bool(false) | RawValue::Null if may_be_none && kind < 2 => None,
-                _ => return Err(format!("must be a string or a list of them, not {}", item.kind())),
+                _ => {
+                    return Err(format!("must be a string or a list of them, not {}", item.kind()));
+                }
             });
         }
         let patterns = || -> Result<Vec<Pattern>, String> {

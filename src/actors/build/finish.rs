@@ -67,9 +67,7 @@ fn limited(
     let lines = earlier.iter().map(String::as_str).chain([ending.text.as_str()]);
     Ok(match retries.exhausted(lines) {
         None => ending,
-        Some(lost) => {
-            Ending { results: Results::Exception, text: given_up(&ending.text, lost) }
-        }
+        Some(lost) => Ending { results: Results::Exception, text: given_up(&ending.text, lost) },
     })
 }
 

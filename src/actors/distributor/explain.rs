@@ -8,7 +8,7 @@ use super::plan::details;
 use super::scan::situation;
 use crate::actors::surroundings::Surroundings;
 use crate::actors::worker::{Board, Roster};
-use crate::db::{Conn, DbError, buildrequests, builders, builds};
+use crate::db::{Conn, DbError, builders, buildrequests, builds};
 use crate::flow::assign::Waiting;
 use crate::flow::pending::{PendingReason, Situation};
 use crate::model::{BuildRequest, BuildRequestId, BuilderId};
@@ -55,8 +55,7 @@ impl Explainer {
         for request in waiting {
             let details = known.get(&request.id).cloned();
             let reason = |details| {
-                let waiting =
-                    Waiting { request: request.id, priority: request.priority, details };
+                let waiting = Waiting { request: request.id, priority: request.priority, details };
                 match situation.why(request.builder, &waiting) {
                     PendingReason::BuilderElsewhere(_) => PendingReason::BuilderElsewhere(
                         elsewhere.get(&request.builder).cloned().unwrap_or_default(),

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix::{SpawnHandle, WrapFuture};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler};
+use actix::{SpawnHandle, WrapFuture};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 

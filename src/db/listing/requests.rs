@@ -42,8 +42,7 @@ pub struct RequestRow {
 }
 
 impl Listed for RequestRow {
-    const FROM: &'static str =
-        "buildrequests LEFT JOIN buildrequest_claims claims ON claims.brid = buildrequests.id \
+    const FROM: &'static str = "buildrequests LEFT JOIN buildrequest_claims claims ON claims.brid = buildrequests.id \
          LEFT JOIN rs_buildrequests ours ON ours.brid = buildrequests.id";
     const KEY: &'static str = "buildrequestid";
     const FIELDS: &'static [Field] = &[

@@ -56,8 +56,7 @@ fn builders_are_served_in_stocks_order() {
 
 #[test]
 fn a_round_ends_with_the_workers() {
-    let workers =
-        HashMap::from([worker(1, |_| ()), worker(2, |w| w.running = vec![busy(1)])]);
+    let workers = HashMap::from([worker(1, |_| ()), worker(2, |w| w.running = vec![busy(1)])]);
     let mut round = Round::new(&workers, 0, 1);
     let one = builder("one", &[1, 2]);
     let (starts, _) = round.serve(BuilderId(1), &one, &[waiting(1), waiting(2)]);

@@ -38,8 +38,7 @@ impl Service for Plan {
     fn hear(&mut self, fact: &Fact) -> Result<Vec<Wish>, String> {
         let Fact::Failed { request, siblings } = fact else { return Ok(Vec::new()) };
         let names = taken_along(&self.filters, &request.builder, &request.sources);
-        let goes =
-            |builder: &String| names.as_ref().is_none_or(|names| names.contains(builder));
+        let goes = |builder: &String| names.as_ref().is_none_or(|names| names.contains(builder));
         let cancel = |id| Wish::Cancel { request: id, reason: REASON.to_owned() };
         let gone = siblings.iter().filter(|(_, builder)| goes(builder)).map(|(id, _)| *id);
         Ok(gone.map(cancel).collect())

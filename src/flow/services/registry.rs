@@ -64,10 +64,7 @@ pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<ServiceCo
 }
 
 /// The entries of `filters`, each read by `read`.
-pub fn filters<T>(
-    fields: &mut Fields<'_>,
-    mut read: impl FnMut(&mut Fields<'_>) -> T,
-) -> Vec<T> {
+pub fn filters<T>(fields: &mut Fields<'_>, mut read: impl FnMut(&mut Fields<'_>) -> T) -> Vec<T> {
     let entries = fields.entries("filters");
     if entries.is_empty() {
         fields.problem("needs 'filters', a list of tables with 'builders' and 'filter'");

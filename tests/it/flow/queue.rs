@@ -8,6 +8,7 @@ use buildbot::events::Event;
 use buildbot::model::{BuildRequestId, Results};
 use serde_json::{Map, json};
 
+use super::commit::first_poll;
 use super::{config, force, hanging, shell};
 use crate::world::{Place, Repository, TestMaster, run};
 
@@ -339,12 +340,14 @@ fn a_newer_commit_cancels_and_a_failure_takes_siblings_along() {
         let go = place.path("signs").join("go");
         let one = shell(&format!("while ! test -e {}; do sleep 0.02; done; false", go.display()));
         let text = two_builders(&repository, [one, shell("sleep 600")], "") + "\n" + services;
-        let text = text.replace("pollInterval = 3600", "pollInterval = 1");
         let mut master = place.master(&text).await;
+        first_poll(&master).await;
         repository.commit("b", "b", "b");
+        assert!(master.handles.control.poll_now("poller"));
         let worker = place.worker(&master, "w1").await;
         let first = master.build_started().await;
         repository.commit("c", "c", "c");
+        assert!(master.handles.control.poll_now("poller"));
         let stopped = master
             .fact("a cancelled build", |event| match event {
                 Event::BuildFinished { build, results: Results::Cancelled, .. } => Some(*build),

@@ -7,7 +7,7 @@ use buildbot::db::schedulers;
 use buildbot::model::{BuildId, Results};
 
 use super::{config, force, hanging, let_go, shell};
-use crate::world::{Place, Repository, TestMaster, TestWorker, eventually, run, soon};
+use crate::world::{Place, Repository, TestMaster, TestWorker, run, soon};
 
 struct Site {
     place: Place,

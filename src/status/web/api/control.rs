@@ -253,10 +253,11 @@ async fn control_request(site: &Site, ask: &Ask, call: &Call) -> Result<Value, F
             forgive(site.backstage.cancel_request(BuildRequestId(id), call.reason()).await)?;
         }
         "set_priority" => {
-            let priority = call.params.get("priority").and_then(Value::as_i64).ok_or_else(|| {
-                let message = "'priority' must be a whole number";
-                failure(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
-            })?;
+            let priority =
+                call.params.get("priority").and_then(Value::as_i64).ok_or_else(|| {
+                    let message = "'priority' must be a whole number";
+                    failure(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
+                })?;
             site.backstage.set_priority(BuildRequestId(id), priority).await?;
         }
         _ => return Err(unsupported(&call.method)),

@@ -17,11 +17,7 @@ use super::{Answer, ApiError, Ask};
 type Answered = Result<Answer, ApiError>;
 
 /// As in stock, the value is null here; its bytes have an address of their own.
-fn without_value(
-    _: &mut Conn,
-    rows: &[BuildDataRow],
-    _: &Query,
-) -> Result<Vec<Value>, DbError> {
+fn without_value(_: &mut Conn, rows: &[BuildDataRow], _: &Query) -> Result<Vec<Value>, DbError> {
     let entity = |row: &BuildDataRow| {
         let mut entity = serde_json::to_value(row).unwrap_or_default();
         entity["value"] = Value::Null;
@@ -71,11 +67,7 @@ pub(super) async fn download(site: &Site, ask: Ask) -> Result<HttpResponse, ApiE
 }
 
 /// `active` is null unless the query asks for it, as in stock.
-fn with_activity(
-    _: &mut Conn,
-    rows: &[ProjectRow],
-    query: &Query,
-) -> Result<Vec<Value>, DbError> {
+fn with_activity(_: &mut Conn, rows: &[ProjectRow], query: &Query) -> Result<Vec<Value>, DbError> {
     let active = query.active_projects;
     let entity = |row: &ProjectRow| {
         let mut entity = serde_json::to_value(row).unwrap_or_default();

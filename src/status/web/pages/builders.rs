@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::lines::{Line, Waiting, lines, running_lines, with_reasons};
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
-    self, BuildLine, BuilderRow, ProjectRow, RequestLine, Scope, WorkerRow, all, configured_builders,
-    latest_per_builder, newest, recent_per_builder, waiting, waiting_per_builder,
+    self, BuildLine, BuilderRow, ProjectRow, RequestLine, Scope, WorkerRow, all,
+    configured_builders, latest_per_builder, newest, recent_per_builder, waiting,
+    waiting_per_builder,
 };
 use crate::db::{Conn, DbError};
 use crate::model::now;

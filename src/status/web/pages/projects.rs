@@ -4,9 +4,7 @@ use actix_web::web;
 use serde::Serialize;
 
 use super::{Page, PageError};
-use crate::db::listing::{
-    self, BuildLine, BuilderRow, ProjectRow, Scope, all, latest_per_builder,
-};
+use crate::db::listing::{self, BuildLine, BuilderRow, ProjectRow, Scope, all, latest_per_builder};
 use crate::db::{Conn, DbError};
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;

@@ -79,7 +79,9 @@ pub async fn prioritize(
     let wanted = pairs.iter().find(|(name, _)| name == "priority");
     let priority = wanted.and_then(|(_, value)| value.trim().parse().ok());
     let priority = priority.ok_or_else(|| {
-        PageError::Refused(Refusal::Invalid([("priority".to_owned(), "whole number".to_owned())].into()))
+        PageError::Refused(Refusal::Invalid(
+            [("priority".to_owned(), "whole number".to_owned())].into(),
+        ))
     })?;
     site.backstage.set_priority(BuildRequestId(*path), priority).await?;
     let place = format!("/requests/{path}");
