@@ -31,6 +31,7 @@ bench: setup ## Compare with stock Buildbot 4.3 on this machine
 	$(CARGO) build --release -p buildbot -p buildbot-worker --bins --examples
 	$(PEERS)/bin/python bench/run.py
 	$(PEERS)/bin/python bench/workers.py
+	$(PEERS)/bin/python bench/queue.py
 
 setup: ## Install what the tests need: system packages, stock Buildbot under target/, cargo-nextest
 	@CARGO='$(CARGO)' PEERS='$(PEERS)' sh .ci/setup

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot};
 
-use super::cancel;
+use super::cancelling;
 use super::change_source::Sources;
 use super::mail::AskError;
 use super::scheduler::Schedulers;
@@ -133,10 +133,22 @@ impl Control {
         request: BuildRequestId,
         reason: &str,
     ) -> Result<(), ControlError> {
-        cancel::request(&self.surroundings, request, reason).await.map_err(|error| match error {
-            DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
-            other => ControlError::Db(other),
-        })
+        let cancelled = cancelling::cancel_request(&self.surroundings, request, reason).await;
+        cancelled.map_err(|error| no_request(request, error))
+    }
+
+    /// Gives a request another priority. One that is complete is left alone.
+    pub async fn set_priority(
+        &self,
+        request: BuildRequestId,
+        priority: i64,
+    ) -> Result<(), ControlError> {
+        let write = move |conn: &mut Conn| buildrequests::set_priority(conn, request, priority);
+        let changed = self.surroundings.db.write(write).await;
+        if changed.map_err(|error| no_request(request, error))? {
+            self.surroundings.distributor.poke();
+        }
+        Ok(())
     }
 
     /// The operator's switch of a scheduler.
@@ -171,6 +183,13 @@ impl Control {
         };
         self.orders.send(Order::Reconfigure { reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+}
+
+fn no_request(request: BuildRequestId, error: DbError) -> ControlError {
+    match error {
+        DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
+        other => ControlError::Db(other),
     }
 }
 

@@ -21,14 +21,17 @@ use super::log_intake::LogIntake;
 use super::master::{MasterError, Setup};
 use super::running::RunningBuilds;
 use super::scheduler::{Schedulers, Wiring};
+use super::service;
 use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
 use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
-use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig};
+use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig, ProjectConfig};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
+use crate::db::projects::ProjectSetup;
 use crate::db::{Conn, Db, DbError};
+use crate::flow::markdown;
 use crate::model::{BuilderId, MasterId, now};
 
 /// Threads that worker connections are spread over.
@@ -86,6 +89,7 @@ impl House {
             sources: house.sources.clone(),
             distributor: house.surroundings.distributor.clone(),
             locks: house.surroundings.locks.clone(),
+            surroundings: house.surroundings.clone(),
             tree: supervisor.tree().clone(),
             control,
             config,
@@ -187,6 +191,9 @@ impl House {
             let config = Arc::new(scheduler.clone());
             self.schedulers.start(&self.supervisor, config, &self.wiring, self.stranger);
         }
+        for service in &config.services {
+            service::start(&self.supervisor, service, &self.surroundings);
+        }
         for source in &config.change_sources {
             self.start_source(source);
         }
@@ -209,6 +216,9 @@ impl House {
         for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
             self.schedulers.stop(&self.supervisor, &name).await;
         }
+        for name in names_to_stop(&diff.services, |service| service.name.as_str()) {
+            self.supervisor.stop(&service::child_name(&name)).await;
+        }
         self.release(&diff.schedulers.stop).await?;
         // Before anybody names a new one.
         self.surroundings.locks.configure(&new.locks);
@@ -218,6 +228,9 @@ impl House {
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
             let config = Arc::new(scheduler.clone());
             self.schedulers.start(&self.supervisor, config, &self.wiring, false);
+        }
+        for service in diff.services.start.iter().chain(&diff.services.change) {
+            service::start(&self.supervisor, service, &self.surroundings);
         }
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
@@ -271,23 +284,49 @@ impl House {
 
     /// Makes the database know builders and workers of the configuration.
     async fn store(&self, config: &MasterConfig) -> Result<HashMap<String, BuilderId>, DbError> {
-        let setups: Vec<BuilderSetup> = config
-            .builders
-            .iter()
-            .map(|builder| BuilderSetup {
-                name: builder.name.clone(),
-                description: builder.description.clone(),
-                tags: builder.tags.clone(),
-                workernames: builder.workernames.clone(),
-            })
-            .collect();
+        let projects: Vec<ProjectSetup> = config.projects.iter().map(project_setup).collect();
+        let mut builders: Vec<(BuilderSetup, Option<String>)> =
+            config.builders.iter().map(|builder| builder_setup(builder)).collect();
         let master = self.surroundings.master;
         let db: &Db = &self.surroundings.db;
         let rows = db
-            .write(move |conn| crate::db::builders::configure(conn, master, &setups, now()))
+            .write(move |conn| {
+                let ids = crate::db::projects::configure(conn, &projects)?;
+                for (builder, project) in &mut builders {
+                    builder.project = project.as_ref().and_then(|name| ids.get(name)).copied();
+                }
+                let setups: Vec<BuilderSetup> = builders.into_iter().map(|(b, _)| b).collect();
+                crate::db::builders::configure(conn, master, &setups, now())
+            })
             .await?;
         Ok(rows.into_iter().collect())
     }
+}
+
+fn project_setup(project: &ProjectConfig) -> ProjectSetup {
+    let (text, format) = (&project.description, &project.description_format);
+    ProjectSetup {
+        name: project.name.clone(),
+        slug: project.slug.clone(),
+        description: text.clone(),
+        description_format: format.clone(),
+        description_html: markdown::rendered(text.as_deref(), format.as_deref()),
+    }
+}
+
+/// The row of a builder, and the name of its project.
+fn builder_setup(builder: &BuilderConfig) -> (BuilderSetup, Option<String>) {
+    let (text, format) = (&builder.description, &builder.description_format);
+    let setup = BuilderSetup {
+        name: builder.name.clone(),
+        description: text.clone(),
+        description_format: format.clone(),
+        description_html: markdown::rendered(text.as_deref(), format.as_deref()),
+        project: None,
+        tags: builder.tags.clone(),
+        workernames: builder.workernames.clone(),
+    };
+    (setup, builder.project.clone())
 }
 
 fn connection_threads() -> Vec<ArbiterHandle> {
@@ -320,6 +359,7 @@ fn summary(diff: &Diff) -> String {
         count("builders", &diff.builders),
         count("schedulers", &diff.schedulers),
         count("change sources", &diff.change_sources),
+        count("services", &diff.services),
         count("listeners", &diff.listeners),
         count("web servers", &diff.www),
         diff.settings_changed.then(|| "settings changed".to_owned()),

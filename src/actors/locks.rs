@@ -49,6 +49,11 @@ impl Locks {
         decided
     }
 
+    /// The table as it is now, to look ahead in.
+    pub(super) fn copy(&self) -> LockTable {
+        self.lock().clone()
+    }
+
     /// The guard of a claim that a round has made.
     pub(super) fn guard(&self, ticket: Ticket) -> LockGuard {
         LockGuard { locks: self.clone(), ticket }

@@ -12,6 +12,7 @@
 //! ├─ builder ×M
 //! │   └─ build ×K         temporary, under a supervisor that outlives the builder
 //! ├─ scheduler ×S
+//! ├─ service ×V
 //! ├─ change source ×C
 //! └─ web                  essential; started last and stopped first, handed in by `cli`
 //! ```
@@ -24,8 +25,9 @@ pub mod master;
 pub mod presence;
 pub mod house;
 pub mod handles;
-mod cancel;
 pub mod control;
+mod cancelling;
+mod service;
 pub mod announcer;
 pub mod change_source;
 pub mod intake;

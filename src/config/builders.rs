@@ -9,7 +9,7 @@ use super::checked::BuilderConfig;
 use super::fields::{Fields, FromRaw, closest};
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
-use super::values::{distinct, json_kind, non_empty, properties, safe_directory};
+use super::values::{distinct, json_kind, non_empty, properties, safe_directory, wrong_format};
 use crate::flow::interpolate::Renderable;
 use crate::steps::{StepPlan, registry};
 
@@ -70,24 +70,23 @@ fn builder(
         workernames: workernames(&mut fields),
         workerbuilddir: fields.optional_checked("workerbuilddir", non_empty).unwrap_or(builddir),
         tags: fields.optional_checked("tags", repeated).unwrap_or_default(),
+        project: fields.optional_checked("project", non_empty),
         description: fields.optional("description"),
+        description_format: fields.optional_checked("description_format", wrong_format),
         env: env(&mut fields),
         properties: properties(&mut fields, "properties", "Builder"),
         default_properties: properties(&mut fields, "defaultProperties", "Builder"),
         collapse_requests: fields.optional("collapseRequests"),
         locks: crate::flow::locks::read(&mut fields),
+        next_build: fields.or_default("nextBuild"),
+        next_worker: fields.optional("nextWorker"),
+        can_start: fields.or_default("canStartBuild"),
+        do_build_if: fields.optional("do_build_if"),
+        max_retries: fields.optional("maxRetries"),
         steps,
         written: Value::Array(vec![raw.to_json(), factory]),
         name,
     };
-    fields.unsupported(&[
-        "nextWorker",
-        "nextBuild",
-        "canStartBuild",
-        "project",
-        "do_build_if",
-        "description_format",
-    ]);
     fields.finish();
     builder
 }

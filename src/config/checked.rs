@@ -10,9 +10,13 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
+use crate::flow::expression::Expression;
 use crate::flow::priority::Priority;
-use crate::schedulers::Scheduler;
+use crate::flow::retry::Retries;
+use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
+use crate::flow::services::registry::ServiceConfig;
 use crate::model::{LockAccess, LockKind, NewSourceStamp, Properties};
+use crate::schedulers::Scheduler;
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -34,8 +38,16 @@ pub struct MasterConfig {
     pub locks: Vec<LockConfig>,
     /// Properties of every build.
     pub properties: Properties,
-    /// Default for builders; true as in stock.
-    pub collapse_requests: bool,
+    /// Default for builders; stock's rule.
+    pub collapse_requests: Collapse,
+    /// `prioritizeBuilders`
+    pub prioritize_builders: BuilderOrder,
+    /// `select_next_worker`: default for builders.
+    pub select_next_worker: NextWorker,
+    /// `maxRetries`: default for builders.
+    pub max_retries: Retries,
+    pub projects: Vec<ProjectConfig>,
+    pub services: Vec<ServiceConfig>,
     pub logs: LogSettings,
 }
 
@@ -46,6 +58,17 @@ impl MasterConfig {
         let own = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
         self.protocols.iter().cloned().chain(own).collect::<IndexSet<_>>().into_iter().collect()
     }
+}
+
+/// An entry of `projects`: builders that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectConfig {
+    pub name: String,
+    /// For addresses; default: the name.
+    pub slug: String,
+    pub description: Option<String>,
+    /// `None` or `markdown`.
+    pub description_format: Option<String>,
 }
 
 /// Where workers, and the clients that share their port, connect.
@@ -377,14 +400,26 @@ pub struct BuilderConfig {
     /// replaced.
     pub workerbuilddir: String,
     pub tags: Vec<String>,
+    /// The name of one of the `projects`.
+    pub project: Option<String>,
     pub description: Option<String>,
+    /// `None` or `markdown`.
+    pub description_format: Option<String>,
     pub env: IndexMap<String, Value>,
     pub properties: Properties,
     pub default_properties: Properties,
-    /// `None` takes the master's setting.
-    pub collapse_requests: Option<bool>,
     /// Held by its builds from their beginning to their end.
     pub locks: Vec<LockAccess>,
+    /// `None` takes the master's setting.
+    pub collapse_requests: Option<Collapse>,
+    pub next_build: NextBuild,
+    /// `None` takes the master's `select_next_worker`.
+    pub next_worker: Option<NextWorker>,
+    pub can_start: CanStart,
+    /// `do_build_if`: when it is false for a build's first properties, the build is skipped.
+    pub do_build_if: Option<Expression>,
+    /// `None` takes the master's setting.
+    pub max_retries: Option<Retries>,
     pub steps: Arc<Vec<StepPlan>>,
     /// The builder's table as written, with the steps of its factory.
     pub written: Value,

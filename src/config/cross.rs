@@ -18,6 +18,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.duplicate_names();
     cross.unknown_workers();
     cross.unknown_builders();
+    cross.unknown_projects();
     cross.idle_builders();
     cross.upstream_schedulers();
     cross.shared_directories();
@@ -74,6 +75,8 @@ impl Cross<'_> {
             schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.options.name.as_str()))),
         );
         self.duplicates("lock", draft.locks.iter().map(|(path, l)| (path, l.name.as_str())));
+        self.duplicates("project", draft.projects.iter().map(|(path, p)| (path, p.name.as_str())));
+        self.duplicates("service", draft.services.iter().map(|(path, s)| (path, s.name.as_str())));
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
@@ -114,6 +117,24 @@ impl Cross<'_> {
                         &item_path(self.raw, path, "builderNames", index),
                         unknown("builder", name, &known),
                     );
+                }
+            }
+        }
+    }
+
+    /// Of builders; and builders that services name.
+    fn unknown_projects(&mut self) {
+        let known: Vec<&str> = self.draft.projects.iter().map(|(_, p)| p.name.as_str()).collect();
+        for (path, builder) in &self.draft.builders {
+            if let Some(name) = builder.project.as_deref().filter(|name| !known.contains(name)) {
+                self.add(&format!("{path}.project"), unknown("project", name, &known));
+            }
+        }
+        let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
+        for (path, service) in &self.draft.services {
+            for name in service.plan.builders() {
+                if !known.contains(&name) {
+                    self.add(&format!("{path}.filters"), unknown("builder", name, &known));
                 }
             }
         }

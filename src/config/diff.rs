@@ -7,6 +7,7 @@ use super::checked::{
     BuilderConfig, ChangeSourceConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig,
     WorkerListen, Www,
 };
+use crate::flow::services::registry::ServiceConfig;
 
 /// The difference between two configurations. Parts are matched by name.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,7 @@ pub struct Diff {
     pub change_sources: Delta<ChangeSourceConfig>,
     pub schedulers: Delta<SchedulerConfig>,
     pub builders: Delta<Arc<BuilderConfig>>,
+    pub services: Delta<ServiceConfig>,
     /// Where workers and clients connect. Never has changes: another address is another listener.
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
@@ -52,6 +54,7 @@ impl Diff {
             && self.change_sources.is_empty()
             && self.schedulers.is_empty()
             && self.builders.is_empty()
+            && self.services.is_empty()
             && self.listeners.is_empty()
             && self.www.is_empty()
             && !self.settings_changed
@@ -70,6 +73,7 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
             scheduler.options.name.clone()
         }),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
+        services: delta(&old.services, &new.services, |service| service.name.clone()),
         listeners: delta(&old.listeners(), &new.listeners(), |port| {
             format!("{} {}", port.protocol.key(), address(&port.listen))
         }),
@@ -85,6 +89,10 @@ fn settings_differ(old: &MasterConfig, new: &MasterConfig) -> bool {
         || old.buildbot_url != new.buildbot_url
         || old.properties != new.properties
         || old.collapse_requests != new.collapse_requests
+        || old.prioritize_builders != new.prioritize_builders
+        || old.select_next_worker != new.select_next_worker
+        || old.max_retries != new.max_retries
+        || old.projects != new.projects
         || old.logs != new.logs
         || old.locks != new.locks
 }

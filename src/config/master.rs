@@ -4,20 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, SchedulerConfig,
-    WorkerConfig, WorkerListen, Www,
+    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, ProjectConfig,
+    SchedulerConfig, WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
 use super::{
-    builders, change_sources, cross_locks, database, locks, protocols, schedulers, values, workers,
-    www,
+    builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers, values,
+    workers, www,
 };
+use crate::flow::retry::Retries;
+use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
+use crate::flow::services::registry::{self, ServiceConfig};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 21] = [
+const LATER: [&str; 17] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
@@ -31,12 +34,8 @@ const LATER: [&str; 21] = [
     "metrics",
     "mq",
     "multiMaster",
-    "prioritizeBuilders",
-    "projects",
     "revlink",
     "secretsProviders",
-    "select_next_worker",
-    "services",
     "user_managers",
     "validation",
 ];
@@ -54,7 +53,9 @@ pub struct Draft {
     pub builders: Vec<(String, BuilderConfig)>,
     pub locks: Vec<(String, LockConfig)>,
     pub properties: Properties,
-    pub collapse_requests: bool,
+    pub queue: Queue,
+    pub projects: Vec<(String, ProjectConfig)>,
+    pub services: Vec<(String, ServiceConfig)>,
     pub logs: LogSettings,
 }
 
@@ -63,6 +64,14 @@ pub struct Identity {
     pub title: String,
     pub title_url: String,
     pub buildbot_url: String,
+}
+
+/// How requests are handed out.
+pub struct Queue {
+    pub collapse_requests: Collapse,
+    pub prioritize_builders: BuilderOrder,
+    pub select_next_worker: NextWorker,
+    pub max_retries: Retries,
 }
 
 /// Reads the whole tree.
@@ -83,7 +92,9 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         builders: builders::parse(&mut fields),
         locks: locks::parse(&mut fields),
         properties: values::properties(&mut fields, "properties", &source),
-        collapse_requests: fields.or("collapseRequests", true),
+        queue: queue(&mut fields),
+        projects: projects::parse(&mut fields),
+        services: services(&mut fields),
         logs: logs(&mut fields),
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
@@ -91,6 +102,24 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
     fields.unsupported(&LATER);
     fields.finish();
     draft
+}
+
+fn queue(fields: &mut Fields<'_>) -> Queue {
+    Queue {
+        collapse_requests: fields.or_default("collapseRequests"),
+        prioritize_builders: fields.or_default("prioritizeBuilders"),
+        select_next_worker: fields.or_default("select_next_worker"),
+        max_retries: fields.or_default("maxRetries"),
+    }
+}
+
+fn services(fields: &mut Fields<'_>) -> Vec<(String, ServiceConfig)> {
+    let entries = fields.entries("services");
+    let (_, problems) = fields.nested("services");
+    let parse = |(path, raw): (String, Raw)| {
+        registry::parse(&raw, &path, problems).map(|service| (path, service))
+    };
+    entries.into_iter().filter_map(parse).collect()
 }
 
 /// Defaults are stock's.
@@ -154,7 +183,12 @@ impl Draft {
             builders: values(self.builders).into_iter().map(Arc::new).collect(),
             locks,
             properties: self.properties,
-            collapse_requests: self.collapse_requests,
+            collapse_requests: self.queue.collapse_requests,
+            prioritize_builders: self.queue.prioritize_builders,
+            select_next_worker: self.queue.select_next_worker,
+            max_retries: self.queue.max_retries,
+            projects: values(self.projects),
+            services: values(self.services),
             logs: self.logs,
         }
     }

@@ -21,6 +21,7 @@ mod include;
 pub mod values;
 mod listen;
 mod database;
+mod projects;
 mod protocols;
 mod www;
 mod master;

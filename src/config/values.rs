@@ -57,6 +57,12 @@ pub fn non_empty(text: &String) -> Option<String> {
     text.is_empty().then(|| "must not be empty".to_owned())
 }
 
+/// Complains about another format of a description than stock has.
+#[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
+pub fn wrong_format(format: &String) -> Option<String> {
+    (format != "markdown").then(|| format!("is '{format}' and can only be 'markdown'"))
+}
+
 /// Complains about the first of `patterns` that is not a shell pattern.
 #[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
 pub fn shell_patterns(patterns: &Vec<String>) -> Option<String> {

@@ -248,6 +248,21 @@ pub fn expected_seconds(conn: &mut Conn, builder: BuilderId) -> Result<Option<i6
     Ok((count > 0).then(|| seconds.iter().sum::<i64>() / count))
 }
 
+/// The lines of up to `limit` builds of a request that ended as RETRY, newest first.
+pub fn retry_lines(
+    conn: &mut Conn,
+    request: BuildRequestId,
+    limit: i64,
+) -> Result<Vec<String>, DbError> {
+    Ok(builds::table
+        .filter(builds::buildrequestid.eq(request))
+        .filter(builds::results.eq(Results::Retry.code()))
+        .order(builds::id.desc())
+        .limit(limit)
+        .select(builds::state_string)
+        .load(conn)?)
+}
+
 /// The build that a step belongs to.
 pub fn of_step(conn: &mut Conn, step: StepId) -> Result<Build, DbError> {
     let row = builds::table

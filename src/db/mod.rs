@@ -33,9 +33,13 @@ pub mod buildsets;
 pub mod buildrequests;
 pub mod builds;
 pub mod children;
+pub mod build_data;
 pub mod steps;
 pub mod logs;
+pub mod projects;
 pub mod properties;
+pub mod queue;
+pub mod service_facts;
 pub mod state;
 
 use std::any::Any;

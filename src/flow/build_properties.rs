@@ -12,6 +12,8 @@ pub struct Origins<'a> {
     pub changes: &'a [Change],
     pub buildset: &'a Properties,
     pub builder_name: &'a str,
+    /// Name and id of the builder's project.
+    pub project: Option<(&'a str, i64)>,
     /// The builder's `properties` and `defaultProperties`.
     pub builder: &'a Properties,
     pub builder_defaults: &'a Properties,
@@ -37,6 +39,10 @@ pub fn initial(origins: &Origins<'_>) -> Properties {
     properties.extend(origins.buildset);
     properties.set("buildername", origins.builder_name, "Builder");
     properties.set("builderid", origins.build.builder.0, "Builder");
+    if let Some((name, id)) = origins.project {
+        properties.set("projectname", name, "Builder");
+        properties.set("projectid", id, "Builder");
+    }
     properties.extend(origins.builder);
     properties.set("workername", origins.worker_name, "Worker");
     properties.extend(origins.worker);
@@ -116,6 +122,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             builder_name: "b",
+            project: Some(("p", 4)),
             builder: &one("c", "builder", "Builder"),
             builder_defaults: &one("a", "default", "Builder"),
             worker_name: "w",
@@ -130,6 +137,7 @@ mod tests {
         assert_eq!(text("a"), "set");
         assert_eq!(text("c"), "worker");
         assert_eq!(text("d"), "default");
+        assert_eq!(text("projectname"), "p");
         assert_eq!(text("builddir"), "/w/b");
         assert_eq!(properties.get("buildnumber"), Some(&json!(3)));
         assert_eq!(properties.get("owners"), Some(&json!(["ann"])));

@@ -169,6 +169,17 @@ pub trait Workbench {
         reason: &str,
     ) -> Result<(), StepError>;
 
+    /// Keeps bytes at the build under a name; they are replaced when it is set again.
+    async fn set_build_data(
+        &mut self,
+        name: &str,
+        value: Vec<u8>,
+        source: &str,
+    ) -> Result<(), StepError> {
+        let _ = (value, source);
+        Err(StepError::Failed(format!("no place to keep the build data '{name}'")))
+    }
+
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);
     fn add_url(&mut self, name: &str, url: &str);

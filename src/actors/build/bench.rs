@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Surroundings, children};
 use crate::actors::worker::{CommandEvent, LinkError, Running, TransferPart, WorkerLink};
-use crate::db::logs;
+use crate::db::{Conn, build_data, logs};
 use crate::events::Event;
 use crate::flow::interpolate::RenderContext;
 use crate::model::{
@@ -315,6 +315,22 @@ fn keep(kept: &mut String, text: &str) {
 impl Workbench for Bench {
     fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    async fn set_build_data(
+        &mut self,
+        name: &str,
+        value: Vec<u8>,
+        source: &str,
+    ) -> Result<(), StepError> {
+        let Some(step) = &self.step else {
+            return Err(StepError::Failed("build data outside of any step".to_owned()));
+        };
+        let (build, key, origin) = (step.row.build, name.to_owned(), source.to_owned());
+        let write = move |conn: &mut Conn| build_data::set(conn, build, &key, &value, &origin);
+        self.surroundings.db.write(write).await.map_err(|error| {
+            StepError::Failed(format!("cannot keep the build data '{name}': {error}"))
+        })
     }
 
     fn set_property(&mut self, name: &str, value: Value, source: &str) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use super::Surroundings;
-use crate::actors::cancel;
+use crate::actors::cancelling::cancel_request;
 use crate::actors::scheduler::Order;
 use crate::actors::turns::wakes;
 use crate::db::{self, DbError, children};
@@ -83,7 +83,7 @@ pub(super) async fn cancel(
     reason: &str,
 ) -> Result<(), StepError> {
     for request in requests {
-        cancel::request(surroundings, *request, reason).await.map_err(failed)?;
+        cancel_request(surroundings, *request, reason).await.map_err(failed)?;
     }
     Ok(())
 }

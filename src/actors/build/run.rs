@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 
 use super::bench::Bench;
 use super::finish::{self, Ending};
+use super::prepare::Beginning;
 use super::{Assignment, Brake, prepare, step_locks};
 use crate::actors::surroundings::Surroundings;
 use crate::config::checked::BuilderConfig;
 use crate::db::{DbError, properties, steps};
 use crate::events::Event;
 use crate::flow::build_state::{BuildState, StepNames};
+use crate::flow::retry::SILENT;
 use crate::model::{LogType, Property, Results, Step, WorkerId, now};
 use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
 
@@ -68,14 +70,17 @@ pub(super) async fn build(job: Job) {
 }
 
 async fn course(job: &Job) -> Result<Ending, DbError> {
-    let mut bench = prepare::bench(job).await?;
+    let mut bench = match prepare::begin(job).await? {
+        Beginning::Bench(bench) => *bench,
+        Beginning::Ended(ending) => return Ok(ending),
+    };
     let answered = job.assignment.link.begin_build(&job.config.name).await.is_ok();
     prepare::end_preparation(job, answered).await?;
     if answered && !job.config.locks.is_empty() {
         prepare::add_locks_step(job).await?;
     }
     if !answered {
-        let text = format!("retry worker {} does not answer", job.assignment.worker.name);
+        let text = format!("retry worker {} {SILENT}", job.assignment.worker.name);
         return Ok(Ending { results: Results::Retry, text });
     }
     let mut state = BuildState::new();

@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 32] = [
+const SECTIONS: [(&str, &str); 38] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -45,6 +45,12 @@ const SECTIONS: [(&str, &str); 32] = [
     ("builders[0].locks[0]", "### Locks"),
     ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
+    ("projects[0]", "### Projects"),
+    ("services[0]", "### OldBuildCanceller"),
+    ("services[0].filters[0]", "### OldBuildCanceller"),
+    ("services[0].filters[0].filter", "### Source stamp filters"),
+    ("services[1]", "### FailingBuildsetCanceller"),
+    ("services[1].filters[0]", "### FailingBuildsetCanceller"),
 ];
 
 fn alien_file() -> String {
@@ -53,6 +59,10 @@ fn alien_file() -> String {
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
          change_source = [{ type = 'GitPoller', zzqx = 1 }, { type = 'PBChangeSource', zzqx = 1 }]\n\
          factories = { a = { zzqx = 1 } }\n\
+         projects = [{ zzqx = 1 }]\n\
+         services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
+         filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
+         filters = [{ zzqx = 1 }] }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\

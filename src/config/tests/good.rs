@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{EXAMPLE, check};
 use crate::config::checked::{Branches, ChangeSourceConfig, FieldKind, Listen};
 use crate::config::sample;
+use crate::flow::rules::Collapse;
 
 fn any(port: u16) -> Listen {
     Listen { interface: None, port, tls: None }
@@ -23,7 +24,7 @@ fn the_example_becomes_values() {
         (property.value.as_str(), property.source.as_str()),
         (Some("example"), "master.toml")
     );
-    assert!(config.collapse_requests);
+    assert_eq!(config.collapse_requests, Collapse::Compatible);
     assert_eq!(config.logs.compression, "gz");
 
     let worker = &config.workers[0];

@@ -28,7 +28,30 @@ fn master() {
         (TITLE, "title = 5", "1: title: must be a string, not a number"),
         (TITLE, "manhole = {}", "manhole: is not supported yet"),
         (TITLE, "multiMaster = true", "multiMaster: is not supported yet"),
-        (TITLE, "collapseRequests = 'x'", "must be true or false"),
+        (TITLE, "collapseRequests = 5", "must be true or false, a rule (compatible"),
+        (TITLE, "collapseRequests = 'compatable'", "did you mean 'compatible'?"),
+        (TITLE, "prioritizeBuilders = 'oldst'", "did you mean 'oldest'?"),
+        (TITLE, "select_next_worker = true", "must be a rule (random, least_busy, first)"),
+        (TITLE, "maxRetries = -1", "maxRetries: must be 0 or more"),
+        (TITLE, "projects = [{ name = 'a b' }]", "must be an identifier of at most 50"),
+        (TITLE, "projects = [{ name = 'a' }, { name = 'a' }]", "a project named 'a' stands in"),
+        (
+            TITLE,
+            "projects = [{ name = 'a', description_format = 'rst' }]",
+            "is 'rst' and can only be 'markdown'",
+        ),
+        (TITLE, "services = [{ type = 'MailNotifier' }]", "'MailNotifier' is not supported yet"),
+        (TITLE, "services = [{ type = 'OldBuildCancelar' }]", "did you mean 'OldBuildCanceller'?"),
+        (
+            TITLE,
+            "services = [{ type = 'OldBuildCanceller', name = 's' }]",
+            "needs 'filters', a list of tables",
+        ),
+        (
+            TITLE,
+            "services = [{ type = 'OldBuildCanceller', name = 's', filters = [{ builders = 'x' }] }]",
+            "unknown builder 'x'",
+        ),
         (TITLE, "logCompressionMethod = 'zip'", "is 'zip' and must be one of raw, gz"),
         (TITLE, "logMaxSize = -1", "logMaxSize: must not be negative"),
         (TITLE, "logEncoding = 'latin-1'", "other encodings than utf-8"),
@@ -322,6 +345,18 @@ fn builders() {
             "did you mean 'workerbuilddir'?",
         ),
         ("\"ShellCommand\"", "\"ShelCommand\"", "did you mean 'ShellCommand'?"),
+        (BUILDER, "workername = 'example-worker'\nproject = 'p'", "unknown project 'p'"),
+        (
+            BUILDER,
+            "workername = 'example-worker'\ncanStartBuild = 'enforceChosenWorkr'",
+            "did you mean 'enforceChosenWorker'?",
+        ),
+        (
+            BUILDER,
+            "workername = 'example-worker'\nnextBuild = 'a =='",
+            "nextBuild: the expression 'a ==' is wrong",
+        ),
+        (BUILDER, "workername = 'example-worker'\ndo_build_if = 5", "must be an expression"),
     ]);
     let report = problem_of("name = \"runtests\"", "name = '_runtests'");
     assert!(report.contains("must not begin with an underscore"), "{report}");

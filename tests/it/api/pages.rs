@@ -21,6 +21,8 @@ fn every_page_is_shown() {
             ("/workers", "maint ü"),
             ("/workers/local2", "maint ü"),
             ("/pending", "wait"),
+            ("/projects", "Projects"),
+            ("/requests/1", "Request 1"),
             ("/schedulers", "Force a build"),
             ("/schedulers/force/force", "<form class=\"force\""),
             ("/locks", "&lt;db&gt;"),

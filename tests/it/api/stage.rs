@@ -11,7 +11,7 @@ use buildbot::model::{
     WorkerId,
 };
 use buildbot::status::web::backstage::{
-    Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
+    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
     WorkerOrder,
 };
 use indexmap::IndexMap;
@@ -69,6 +69,14 @@ impl Backstage for NotingStage {
         Ok(())
     }
 
+    async fn set_priority(&self, request: BuildRequestId, priority: i64) -> Result<(), Refusal> {
+        if request.0 > 1_000 {
+            return Err(Refusal::NotFound(format!("build request {request}")));
+        }
+        self.note(format!("priority {request}: {priority}"));
+        Ok(())
+    }
+
     async fn enable_scheduler(&self, scheduler: SchedulerId, enabled: bool) -> Result<(), Refusal> {
         self.note(format!("scheduler {scheduler}: {enabled}"));
         Ok(())
@@ -94,8 +102,11 @@ impl Backstage for NotingStage {
         HashMap::new()
     }
 
-    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
-        Arc::default()
+    fn explain(&self) -> Explain {
+        Explain::new(Arc::new(|_, requests| {
+            let why = |id: &BuildRequestId| (*id, format!("because of <{id}>"));
+            Ok(requests.iter().map(why).collect())
+        }))
     }
 
     fn schedulers(&self) -> Vec<SchedulerNote> {

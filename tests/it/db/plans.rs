@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use buildbot::db::{
-    Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters,
+    Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters, queue,
     schedulers, workers,
 };
 use buildbot::model::*;
@@ -90,6 +90,12 @@ async fn assert_indexed<T: Send + 'static>(
 #[tokio::test]
 async fn queues_are_read_through_indexes() {
     assert_indexed("rs_buildrequests_pending", |conn| buildrequests::pending(conn, 100)).await;
+    let builder = BuilderId(4);
+    assert_indexed("rs_buildrequests_queue", move |conn| queue::heads(conn, &[builder])).await;
+    assert_indexed("rs_buildrequests_oldest", move |conn| queue::heads(conn, &[builder])).await;
+    assert_indexed("rs_buildrequests_queue", move |conn| queue::next(conn, builder, None, 9)).await;
+    assert_indexed("rs_buildrequests_", move |conn| queue::newest(conn, builder, None, 9)).await;
+    assert_indexed("PRIMARY KEY", |conn| queue::arrived(conn, BuildRequestId(3), 9)).await;
     assert_indexed("buildsets_complete", |conn| buildsets::complete_finished(conn, NOW)).await;
     assert_indexed("rs_builds_running", |conn| builds::running(conn, MasterId(1))).await;
     assert_indexed("buildrequests_complete", |conn| {
@@ -149,6 +155,7 @@ async fn submitting_and_configuring_do_not_ask_per_builder() {
                 description: None,
                 tags: vec![format!("t{}", number % 3)],
                 workernames: vec!["w1".into(), format!("w{number}")],
+                ..builders::BuilderSetup::default()
             })
             .collect()
     };

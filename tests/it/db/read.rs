@@ -293,6 +293,7 @@ async fn hashes_find_every_row() {
                         description: row.description.clone(),
                         tags: row.tags.clone(),
                         workernames: Vec::new(),
+                        ..builders::BuilderSetup::default()
                     })
                     .collect();
                 let ids = builders::configure(conn, master, &setups, 0)?;

@@ -20,7 +20,7 @@ use buildbot::config::checked::WorkerProtocol;
 use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
-use buildbot::model::{Build, BuildId, LogLines, MasterId, Results, Step};
+use buildbot::model::{Build, BuildId, BuildRequestId, LogLines, MasterId, Results, Step};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -235,6 +235,23 @@ impl TestMaster {
 
     pub async fn build(&self, id: BuildId) -> Build {
         self.read(move |conn| buildbot::db::builds::get(conn, id)).await
+    }
+
+    /// Why a request waits; empty when it does not.
+    pub async fn reason(&self, request: BuildRequestId) -> String {
+        let explainer = self.handles.explainer();
+        let mut reasons = self.read(move |conn| explainer.why(conn, &[request])).await;
+        reasons.remove(&request).unwrap_or_default()
+    }
+
+    /// Waits until a request waits for this reason.
+    pub async fn waits_because(&self, request: BuildRequestId, expected: &str) {
+        soon(expected, async {
+            while self.reason(request).await != expected {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
     }
 
     pub async fn steps(&self, build: BuildId) -> Vec<Step> {

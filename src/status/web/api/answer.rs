@@ -52,6 +52,12 @@ pub fn plain<T: Serialize>(_: &mut Conn, rows: &[T], _: &Query) -> Result<Vec<Va
 }
 
 impl Ask {
+    /// The same with another query.
+    pub fn with_query(&self, query: Query) -> Ask {
+        let (captures, config) = (self.captures.clone(), self.config.clone());
+        Ask { query, captures, config, pattern: self.pattern }
+    }
+
     pub fn not_found(&self) -> ApiError {
         ApiError::NotFound(format!("/{}", self.pattern))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::query::{self, decode};
 use super::routes::{self, Kind, Route};
-use super::{ApiError, Ask, control, json, logs};
+use super::{ApiError, Ask, control, data, json, logs};
 use crate::status::web::guard;
 use crate::status::web::site::Site;
 
@@ -85,12 +85,14 @@ async fn read(request: &HttpRequest, site: &Site) -> Result<HttpResponse, ApiErr
     let (route, captures) = routes::find(path).ok_or_else(|| invalid_path(path))?;
     let pairs = query::pairs(request.query_string());
     let collection = matches!(route.kind, Kind::Many(_));
-    let query = query::parse(&pairs, route.fields, collection)?;
+    let mut query = query::parse(&pairs, route.fields, collection)?;
+    query.explain = site.backstage.explain();
     let (config, backstage) = (site.config(), site.backstage.clone());
     let ask = Ask { captures, query, config, backstage, pattern: route.pattern };
     let read = match route.kind {
         Kind::One(read) | Kind::Many(read) => read,
         Kind::Log(raw) => return logs::download(site, ask, raw).await,
+        Kind::Data => return data::download(site, ask).await,
     };
     let answer = site.db.read(move |conn| Ok(read(conn, &ask))).await??;
     Ok(entity_response(request, route, answer.envelope(route.plural)))

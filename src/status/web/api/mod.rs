@@ -2,6 +2,7 @@
 
 mod answer;
 mod control;
+mod data;
 mod error;
 mod force_fields;
 pub mod json;

@@ -8,7 +8,7 @@ use crate::db::listing::{
     in_list,
 };
 use crate::db::{Conn, DbError};
-use crate::model::BuildId;
+use crate::model::{BuildId, BuildRequestId};
 
 use super::answer::plain;
 use super::query::Query;
@@ -34,6 +34,7 @@ pub fn root_links(_: &mut Conn, ask: &Ask) -> Answered {
         "sourcestamps",
         "schedulers",
         "forceschedulers",
+        "projects",
     ];
     Ok(ask.memory(names.iter().map(|name| json!({ "name": name })).collect(), &[]))
 }
@@ -46,6 +47,11 @@ fn with_tags(conn: &mut Conn, rows: &[BuilderRow], _: &Query) -> Result<Vec<Valu
 
 pub fn builders(conn: &mut Conn, ask: &Ask) -> Answered {
     ask.small(conn, &builder_scope(ask), with_tags)
+}
+
+pub fn builders_of_project(conn: &mut Conn, ask: &Ask) -> Answered {
+    let project = super::data::project_id(conn, ask)?.unwrap_or(-1);
+    ask.small(conn, &Scope::is("builders.projectid", project), with_tags)
 }
 
 pub fn builder(conn: &mut Conn, ask: &Ask) -> Answered {
@@ -90,6 +96,8 @@ fn with_properties(
     for (entity, row) in entities.iter_mut().zip(rows) {
         let properties = found.remove(&row.buildid).unwrap_or_default();
         entity["properties"] = wanted_of(properties, &query.properties);
+        entity["rs_expected_complete_at"] =
+            json!(row.rs_expected_s.map(|seconds| row.started_at + seconds));
     }
     Ok(entities)
 }
@@ -177,7 +185,11 @@ fn with_buildset_properties(
     let wanted = !query.properties.is_empty();
     let found =
         if wanted { listing::buildset_properties(conn, &buildsets)? } else { Default::default() };
+    let open = rows.iter().filter(|row| !row.complete && !row.claimed);
+    let open: Vec<BuildRequestId> = open.map(|row| BuildRequestId(row.buildrequestid)).collect();
+    let reasons = query.explain.why(conn, &open)?;
     for (entity, row) in entities.iter_mut().zip(rows) {
+        entity["rs_pending_reason"] = json!(reasons.get(&BuildRequestId(row.buildrequestid)));
         entity["properties"] = if wanted {
             wanted_of(found.get(&row.buildsetid).cloned().unwrap_or_default(), &query.properties)
         } else {
@@ -269,13 +281,7 @@ fn newest_first(ask: &Ask) -> Ask {
     if query.spec.order.is_empty() {
         query.spec.order.push(Order { field: ChangeRow::KEY, descending: true });
     }
-    Ask {
-        query,
-        captures: ask.captures.clone(),
-        config: ask.config.clone(),
-        backstage: ask.backstage.clone(),
-        pattern: ask.pattern,
-    }
+    ask.with_query(query)
 }
 
 pub fn change(conn: &mut Conn, ask: &Ask) -> Answered {

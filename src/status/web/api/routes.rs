@@ -2,12 +2,12 @@
 
 use crate::db::Conn;
 use crate::db::listing::{
-    BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, WorkerRow,
+    BuildDataRow, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed,
+    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, WorkerRow,
 };
 
 use super::query::{decode, integer, is_identifier};
-use super::{Answer, ApiError, Ask, force_fields, locks, logs, nouns};
+use super::{Answer, ApiError, Ask, data, force_fields, locks, logs, nouns};
 
 /// Answers a request on a reading connection.
 pub type Read = fn(&mut Conn, &Ask) -> Result<Answer, ApiError>;
@@ -26,6 +26,8 @@ pub enum Kind {
     Many(Read),
     /// The whole log as a stream.
     Log(Raw),
+    /// The bytes of build data.
+    Data,
 }
 
 /// One endpoint.
@@ -242,6 +244,20 @@ pub static ROUTES: &[Route] = &[
     many::<SourceStampRow>("sourcestamps", "sourcestamps", nouns::sourcestamps),
     one::<SourceStampRow>("sourcestamps", "sourcestamps/n:ssid", nouns::sourcestamp),
     many::<SourceStampRow>("sourcestamps", "buildsets/n:bsid/sourcestamps", nouns::sourcestamps),
+    many::<BuilderRow>("builders", "projects/n:projectid/builders", nouns::builders_of_project),
+    many::<BuilderRow>("builders", "projects/i:projectname/builders", nouns::builders_of_project),
+    many::<ProjectRow>("projects", "projects", data::projects),
+    one::<ProjectRow>("projects", "projects/n:projectid", data::project),
+    one::<ProjectRow>("projects", "projects/i:projectname", data::project),
+    build_data("builds/n:buildid/data"),
+    build_datum("builds/n:buildid/data/i:name"),
+    build_value("builds/n:buildid/data/i:name/value"),
+    build_data("builders/n:builderid/builds/n:number/data"),
+    build_datum("builders/n:builderid/builds/n:number/data/i:name"),
+    build_value("builders/n:builderid/builds/n:number/data/i:name/value"),
+    build_data("builders/s:buildername/builds/n:number/data"),
+    build_datum("builders/s:buildername/builds/n:number/data/i:name"),
+    build_value("builders/s:buildername/builds/n:number/data/i:name/value"),
     many::<MasterRow>("masters", "masters", nouns::masters),
     one::<MasterRow>("masters", "masters/n:masterid", nouns::master),
     many::<MasterRow>("masters", "builders/n:builderid/masters", nouns::masters),
@@ -293,6 +309,18 @@ pub static ROUTES: &[Route] = &[
         kind: Kind::Many(locks::all),
     },
 ];
+
+const fn build_data(pattern: &'static str) -> Route {
+    many::<BuildDataRow>("build_data", pattern, data::all)
+}
+
+const fn build_datum(pattern: &'static str) -> Route {
+    one::<BuildDataRow>("build_data", pattern, data::one)
+}
+
+const fn build_value(pattern: &'static str) -> Route {
+    Route { pattern, plural: "", fields: &[], kind: Kind::Data }
+}
 
 const fn property_list(pattern: &'static str, read: Read) -> Route {
     Route { pattern, plural: "_properties", fields: nouns::PROPERTY, kind: Kind::Many(read) }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::builders::find;
 use super::lines::lines;
+use super::requests::taken_in;
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
     self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, StepRow, all, build_of, in_list,
@@ -26,6 +27,8 @@ struct View {
     took: i64,
     left: Option<i64>,
     blame: Vec<String>,
+    /// Requests that were collapsed into this build's.
+    took_over: Vec<i64>,
     steps: Vec<StepView>,
     changes: Vec<ChangeRow>,
     stamps: Vec<Value>,
@@ -117,6 +120,7 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
     Ok(Some(View {
         took: line.took,
         left: line.left,
+        took_over: taken_in(conn, line.build.buildrequestid)?,
         build: line.build,
         blame,
         steps: step_views(steps, logs, now),

@@ -7,7 +7,7 @@ use crate::db::listing::{
 };
 use crate::db::{Conn, DbError};
 use crate::model::{BuildRequestId, Timestamp};
-use crate::status::web::site::Site;
+use crate::status::web::backstage::Explain;
 
 /// Running builds shown on one page at most.
 const RUNNING: i64 = 200;
@@ -80,11 +80,16 @@ pub struct Waiting {
 }
 
 /// Adds to each request why it waits.
-pub fn with_reasons(site: &Site, requests: Vec<RequestLine>) -> Vec<Waiting> {
-    let reasons = site.backstage.reasons();
-    let why = |request: &RequestLine| {
-        let known = reasons.get(&BuildRequestId(request.buildrequestid)).cloned();
-        known.unwrap_or_else(|| "not looked at yet".to_owned())
+pub fn with_reasons(
+    conn: &mut Conn,
+    explain: &Explain,
+    requests: Vec<RequestLine>,
+) -> Result<Vec<Waiting>, DbError> {
+    let ids: Vec<BuildRequestId> =
+        requests.iter().map(|request| BuildRequestId(request.buildrequestid)).collect();
+    let mut reasons = explain.why(conn, &ids)?;
+    let mut why = |request: &RequestLine| {
+        reasons.remove(&BuildRequestId(request.buildrequestid)).unwrap_or_default()
     };
-    requests.into_iter().map(|request| Waiting { why: why(&request), request }).collect()
+    Ok(requests.into_iter().map(|request| Waiting { why: why(&request), request }).collect())
 }

@@ -12,6 +12,8 @@ mod lines;
 mod locks;
 mod log;
 mod pending;
+mod projects;
+mod requests;
 mod schedulers;
 mod statics;
 pub mod text;
@@ -52,6 +54,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/workers/{worker}", web::get().to(workers::one))
         .route("/workers/{worker}/{order}", web::post().to(actions::worker))
         .route("/pending", web::get().to(pending::page))
+        .route("/projects", web::get().to(projects::list))
+        .route("/projects/{project}", web::get().to(projects::one))
+        .route("/requests/{request}", web::get().to(requests::page))
+        .route("/requests/{request}/priority", web::post().to(requests::prioritize))
         .route("/requests/{request}/cancel", web::post().to(actions::cancel))
         .route("/schedulers", web::get().to(schedulers::page))
         .route("/schedulers/{name}/force", web::get().to(force::form))

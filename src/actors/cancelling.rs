@@ -1,37 +1,38 @@
-//! Cancelling a build request, whoever wants it: a person, or a build that asked for it.
+//! Cancelling requests, whoever asks for it: a person or a service.
 
 use super::surroundings::Surroundings;
 use crate::db::{DbError, buildrequests, builds};
 use crate::events::Event;
 use crate::model::{Build, BuildRequest, BuildRequestId, Results, now};
 
-/// A pending request ends at once, a running one has its build stopped; one that is complete is left
-/// alone.
+/// Cancels a request: a pending one ends at once, a running one has its build stopped. One that is
+/// complete is left alone.
 ///
 /// # Errors
-/// [`DbError::NotFound`] without such a request.
-pub(super) async fn request(
+/// [`DbError::NotFound`] when there is no such request.
+pub(super) async fn cancel_request(
     surroundings: &Surroundings,
     request: BuildRequestId,
     reason: &str,
 ) -> Result<(), DbError> {
     let master = surroundings.master;
+    let why = reason.to_owned();
     let (row, cancelled) = surroundings
         .db
         .write(move |conn| {
-            let cancelled = buildrequests::cancel_pending(conn, request, master, now())?;
+            let cancelled = buildrequests::cancel_pending(conn, request, master, &why, now())?;
             Ok((buildrequests::get(conn, request)?, cancelled))
         })
         .await?;
     if cancelled {
-        announce(surroundings, &row);
+        announce_cancelled(surroundings, &row);
     } else if !row.complete {
-        stop_builds(surroundings, request, reason).await?;
+        stop_builds_of(surroundings, request, reason).await?;
     }
     Ok(())
 }
 
-fn announce(surroundings: &Surroundings, row: &BuildRequest) {
+fn announce_cancelled(surroundings: &Surroundings, row: &BuildRequest) {
     surroundings.announcer.announce(Event::RequestCompleted {
         request: row.id,
         builder: row.builder,
@@ -42,7 +43,7 @@ fn announce(surroundings: &Surroundings, row: &BuildRequest) {
     surroundings.distributor.poke();
 }
 
-async fn stop_builds(
+async fn stop_builds_of(
     surroundings: &Surroundings,
     request: BuildRequestId,
     reason: &str,
