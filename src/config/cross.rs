@@ -4,12 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checked::Listen;
-use super::{cross_clients, cross_triggers};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
-use super::{cross_clients, cross_locks};
+use super::{cross_clients, cross_locks, cross_triggers};
 
 /// Adds the problems between the sections of `draft`, which was read from `raw`.
 pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {

@@ -10,7 +10,8 @@ use crate::config::checked::BuilderConfig;
 use crate::flow::build_properties::{Origins, initial};
 use crate::flow::build_state::{BuildState, StepNames};
 use crate::model::{
-    Build, BuildId, BuildRequestId, BuilderId, Change, Properties, Results, SourceStamp,
+    Build, BuildId, BuildRequestId, BuilderId, Change, LockAccess, LockMode, Properties, Results,
+    SourceStamp,
 };
 use crate::steps::{StepError, StepPlan, TriggerOrder};
 
@@ -38,7 +39,7 @@ pub(super) async fn play(
         builder: builder.name.clone(),
         priority: cause.priority,
         workers: builder.workernames.clone(),
-        locks: Vec::new(),
+        locks: names(&builder.locks),
         properties: table(&properties),
         steps: Vec::new(),
     };
@@ -69,7 +70,7 @@ async fn step(
         class: plan.class,
         runs: false,
         why: None,
-        locks: Vec::new(),
+        locks: names(&plan.options.locks),
         acts: Vec::new(),
         sets: IndexMap::new(),
     };
@@ -122,6 +123,7 @@ fn first_properties(
         changes: cause.changes,
         buildset: cause.buildset,
         builder_name: &builder.name,
+        project: builder.project.as_deref().map(|name| (name, 1)),
         builder: &builder.properties,
         builder_defaults: &builder.default_properties,
         worker_name: worker,
@@ -149,6 +151,16 @@ fn row(world: &World<'_>, cause: &Cause<'_>) -> Build {
         state_string: String::new(),
         results: None,
     }
+}
+
+/// `db`, `cpu (exclusive)`, `net (2)`
+fn names(locks: &[LockAccess]) -> Vec<String> {
+    let name = |access: &LockAccess| match access.mode {
+        LockMode::Exclusive => format!("{} (exclusive)", access.name),
+        LockMode::Counting(1) => access.name.to_string(),
+        LockMode::Counting(count) => format!("{} ({count})", access.name),
+    };
+    locks.iter().map(name).collect()
 }
 
 fn table(properties: &Properties) -> IndexMap<String, Value> {

@@ -91,5 +91,6 @@ fn setup(builder: &BuilderConfig) -> BuilderSetup {
         description: builder.description.clone(),
         tags: builder.tags.clone(),
         workernames: builder.workernames.clone(),
+        ..BuilderSetup::default()
     }
 }

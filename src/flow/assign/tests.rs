@@ -130,7 +130,7 @@ fn the_next_worker_follows_the_rule() {
         let mut one = builder("one", &[1, 2, 3]);
         one.rules.next_worker = rule;
         let pick = |seed| {
-            let mut round = Round::new(&workers, 0, seed);
+            let mut round = Round::new(&workers, no_locks(), 0, seed);
             let (starts, wrong) = serve(&mut round, BuilderId(1), &one, &[waiting(1)]);
             assert_eq!(wrong, None);
             starts.first().map(|start| start.worker.0)
@@ -161,7 +161,8 @@ fn a_request_may_ask_for_a_worker() {
         let mut one = builder("one", &[1, 2]);
         one.rules.can_start = rule;
         let queue = [waiting, self::waiting(2)];
-        let (starts, _) = Round::new(&workers, no_locks(), 0, 3).serve(BuilderId(1), &one, &queue);
+        let mut round = Round::new(&workers, no_locks(), 0, 3);
+        let (starts, _) = serve(&mut round, BuilderId(1), &one, &queue);
         starts.iter().map(|start| (start.request.0, start.worker.0)).collect()
     };
     let enforced = || CanStart::ChosenWorker;

@@ -9,8 +9,6 @@ use serde_json::{Map, Value, json};
 use crate::config::checked::MasterConfig;
 use crate::db::listing::{self, Field, Filter, Kind, Listed, Op, Scope, Spec, Want};
 use crate::db::{Conn, DbError};
-use crate::status::web::backstage::Backstage;
-
 use super::ApiError;
 use super::query::Query;
 use super::routes::Captures;
@@ -55,7 +53,7 @@ impl Ask {
     /// The same with another query.
     pub fn with_query(&self, query: Query) -> Ask {
         let (captures, config) = (self.captures.clone(), self.config.clone());
-        Ask { query, captures, config, pattern: self.pattern }
+        Ask { query, captures, config, backstage: self.backstage.clone(), pattern: self.pattern }
     }
 
     pub fn not_found(&self) -> ApiError {
