@@ -56,7 +56,7 @@ impl Scanner {
         }
         let more = self.collapse().await?;
         let board = self.roster.board();
-        let plan = self.plan(situation(&self.shared, &self.surroundings, &board, &running)).await?;
+        let plan = self.plan(board.clone(), running).await?;
         // Claims run side by side, so that they share a commit.
         join_all(plan.starts.iter().map(|start| self.start(*start, &board))).await;
         for wrong in &plan.wrong {
@@ -72,12 +72,13 @@ impl Scanner {
     }
 
     /// Reads and decides on a thread of the database.
-    async fn plan(&self, situation: Situation) -> Result<Plan, DbError> {
+    async fn plan(&self, board: Arc<Board>, running: Vec<Build>) -> Result<Plan, DbError> {
         let order = self.surroundings.config.borrow().prioritize_builders.clone();
-        let shared = self.shared.clone();
+        let (shared, around) = (self.shared.clone(), self.surroundings.clone());
         self.surroundings
             .db
             .read(move |conn| {
+                let situation = situation(&shared, &around, &board, &running);
                 let mut places = shared.places();
                 plan::plan(conn, &situation, &order, &mut places, fastrand::u64(..))
             })
