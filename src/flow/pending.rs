@@ -155,6 +155,7 @@ struct Told<'a>(&'a PendingReason, Timestamp);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Told(reason, now) = self;
+        let single;
         let workers = match reason {
             PendingReason::Holding => {
                 return f.write_str(
@@ -175,9 +176,10 @@ impl fmt::Display for Told<'_> {
             PendingReason::Next => return f.write_str("starts as soon as it is its turn"),
             PendingReason::Chosen(name, obstacle, builds) => {
                 f.write_str("waits for the worker that it asks for: ")?;
-                &vec![(name.clone(), obstacle.clone(), builds.clone())]
+                single = [(name.clone(), obstacle.clone(), builds.clone())];
+                single.as_slice()
             }
-            PendingReason::Workers(workers) => workers,
+            PendingReason::Workers(workers) => workers.as_slice(),
         };
         let mut groups: indexmap::IndexMap<String, Vec<String>> = Default::default();
         for (name, unavailable, builds) in workers {

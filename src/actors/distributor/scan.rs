@@ -63,9 +63,7 @@ impl Scanner {
         }
         let more = self.collapse().await?;
         let board = self.roster.board();
-        let situation = situation(&self.shared, &self.surroundings, &board, &running);
-        let situation = Arc::new(situation);
-        let plan = self.plan(situation.clone()).await?;
+        let (plan, situation) = self.plan(board.clone(), running).await?;
         let starts = self.take_locks(&plan.turns, &situation);
         // Claims run side by side, so that they share a commit.
         join_all(starts.into_iter().map(|(start, locks)| self.start(start, locks, &board))).await;
@@ -82,14 +80,21 @@ impl Scanner {
     }
 
     /// Reads and decides on a thread of the database.
-    async fn plan(&self, situation: Arc<Situation>) -> Result<Plan, DbError> {
+    async fn plan(
+        &self,
+        board: Arc<Board>,
+        running: Vec<Build>,
+    ) -> Result<(Plan, Situation), DbError> {
         let order = self.surroundings.config.borrow().prioritize_builders.clone();
-        let shared = self.shared.clone();
+        let (shared, around) = (self.shared.clone(), self.surroundings.clone());
         self.surroundings
             .db
             .read(move |conn| {
+                let situation = situation(&shared, &around, &board, &running);
                 let mut places = shared.places();
-                plan::plan(conn, &situation, &order, &mut places, fastrand::u64(..))
+                let seed = fastrand::u64(..);
+                let plan = plan::plan(conn, &situation, &order, &mut places, seed)?;
+                Ok((plan, situation))
             })
             .await
     }

@@ -74,3 +74,31 @@ async fn the_last_request_takes_what_the_one_before_it_took() {
     let skipped = Results::Skipped.code();
     assert_eq!(links, [(skipped, Some(c.0)), (skipped, Some(c.0)), (-1, None)]);
 }
+
+#[tokio::test]
+async fn build_data_is_replaced() {
+    use buildbot::db::{build_data, builds};
+    let fixture = fresh();
+    let db = &fixture.db;
+    let basics = basics(db).await;
+    let (first, second) = db
+        .write(move |conn| {
+            let request = buildsets::submit(conn, &buildset(&[basics.builder]), NOW)?.1[0].1;
+            let new = builds::NewBuild {
+                builder: basics.builder,
+                request,
+                worker: Some(basics.worker),
+                master: basics.master,
+                state: "created".into(),
+            };
+            let build = builds::start(conn, new, NOW)?.id;
+            build_data::set(conn, build, "size", b"12", "Compile")?;
+            let first = build_data::value(conn, build, "size")?;
+            build_data::set(conn, build, "size", &[0, 255], "Compile")?;
+            Ok((first, build_data::value(conn, build, "size")?))
+        })
+        .await
+        .unwrap();
+    assert_eq!(first.as_deref(), Some(b"12".as_slice()));
+    assert_eq!(second.as_deref(), Some([0, 255].as_slice()));
+}

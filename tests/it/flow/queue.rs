@@ -345,7 +345,9 @@ fn a_newer_commit_cancels_and_a_failure_takes_siblings_along() {
         repository.commit("b", "b", "b");
         assert!(master.handles.control.poll_now("poller"));
         let worker = place.worker(&master, "w1").await;
-        let first = master.build_started().await;
+        for _ in 0..2 {
+            master.build_started().await;
+        }
         repository.commit("c", "c", "c");
         assert!(master.handles.control.poll_now("poller"));
         let stopped = master
@@ -356,7 +358,6 @@ fn a_newer_commit_cancels_and_a_failure_takes_siblings_along() {
             .await;
         let line = master.build(stopped).await.state_string;
         assert!(line.contains("obsoleted by a newer commit"), "{line}");
-        assert!(stopped >= first);
         std::fs::write(&go, "").expect("a written file");
         let one = master.build(stopped).await.builder;
         let sibling = master
