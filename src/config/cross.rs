@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::checked::Listen;
+use super::checked::{Listen, SchedulerOptions};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
@@ -111,7 +111,7 @@ impl Cross<'_> {
         for (path, scheduler) in &self.draft.schedulers {
             for (index, name) in scheduler.iter().flat_map(|s| &s.options.builder_names).enumerate()
             {
-                if !known.contains(&name.as_str()) {
+                if !known.contains(&name.as_str()) && !SchedulerOptions::is_substituted(name) {
                     self.add(
                         &item_path(self.raw, path, "builderNames", index),
                         unknown("builder", name, &known),
@@ -139,7 +139,8 @@ impl Cross<'_> {
         }
     }
 
-    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable.
+    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable,
+    /// or finds its builders only later.
     fn idle_builders(&mut self) {
         let Some(schedulers) =
             self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
@@ -148,6 +149,9 @@ impl Cross<'_> {
         };
         let driven: HashSet<&str> =
             schedulers.iter().flat_map(|s| &s.options.builder_names).map(String::as_str).collect();
+        if driven.iter().any(|name| SchedulerOptions::is_substituted(name)) {
+            return;
+        }
         for (path, builder) in &self.draft.builders {
             if !builder.name.is_empty() && !driven.contains(builder.name.as_str()) {
                 let message =

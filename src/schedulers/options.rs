@@ -18,6 +18,11 @@ pub(super) fn read(fields: &mut Fields<'_>, of: &SchedulerType) -> SchedulerOpti
         builder_names: distinct(fields.required("builderNames")),
         ..SchedulerOptions::default()
     };
+    for name in &options.builder_names {
+        if let Err(error) = Renderable::parse(&name.as_str().into()) {
+            fields.problem(format!("'builderNames': {error}"));
+        }
+    }
     if of.shared != Shared::Names {
         options.properties = properties(fields, "properties", "Scheduler");
         check_substitutions(fields, &options);

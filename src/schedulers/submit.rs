@@ -2,9 +2,9 @@
 
 use super::{Desk, Submitted};
 use crate::config::checked::SchedulerOptions;
-use crate::db::{Conn, DbError, builders, buildsets};
+use crate::db::{Conn, DbError, builders, buildsets, sourcestamps};
 use crate::flow::interpolate::{RenderContext, Renderable};
-use crate::flow::sources::sourcestamps;
+use crate::flow::sources;
 use crate::model::{
     BuilderId, Change, NewBuildset, NewSourceStamp, Properties, SourceStamp, SourceStampId,
 };
@@ -22,7 +22,7 @@ pub(super) fn for_changes(
     for change in changes.iter().filter(|change| is_last(change, changes)) {
         of_changes.extend(&change.properties);
     }
-    let sourcestamps = sourcestamps(changes, defaults);
+    let sourcestamps = sources::sourcestamps(changes, defaults);
     let mut properties = own_properties(desk.options, &sourcestamps, &[], &of_changes);
     properties.extend(&of_changes);
     let set = NewBuildset {
@@ -85,9 +85,37 @@ pub(super) fn to_builders(
     names: &[String],
     set: NewBuildset,
 ) -> Result<Submitted, DbError> {
-    let set = NewBuildset { builders: builder_ids(desk.conn, names)?, ..set };
+    let names = names_of(desk, names, &set)?;
+    let set = NewBuildset { builders: builder_ids(desk.conn, &names)?, ..set };
     let (buildset, requests) = buildsets::submit(desk.conn, &set, desk.now)?;
     Ok(Submitted { buildset, requests })
+}
+
+/// The names of builders with their substitutions made; one that fails names nobody.
+fn names_of(
+    desk: &mut Desk<'_>,
+    names: &[String],
+    set: &NewBuildset,
+) -> Result<Vec<String>, DbError> {
+    if !names.iter().any(|name| SchedulerOptions::is_substituted(name)) {
+        return Ok(names.to_vec());
+    }
+    let stored = sourcestamps::get_many(desk.conn, &set.sourcestamp_ids)?;
+    let sources = set.sourcestamps.iter().map(not_stored).chain(stored.into_values());
+    let sources: Vec<SourceStamp> = sources.collect();
+    let context = RenderContext {
+        properties: &set.properties,
+        sources: &sources,
+        worker: &Properties::new(),
+        secret: &|_| None,
+    };
+    let scheduler = &desk.options.name;
+    let rendered = names.iter().filter_map(|name| {
+        let text = Renderable::parse(&name.as_str().into()).and_then(|of| of.render_text(&context));
+        text.inspect_err(|error| tracing::warn!(%scheduler, builder = name, %error, "is nobody"))
+            .ok()
+    });
+    Ok(rendered.collect())
 }
 
 /// The scheduler's priority for these changes. A rule that fails counts as 0, and is logged.

@@ -114,3 +114,17 @@ async fn an_endless_ping_pong_ends() {
          own scheduler?"
     );
 }
+
+#[tokio::test]
+async fn builders_can_be_named_by_properties() {
+    let world = World::new().await;
+    let asked = scheduler(json!({
+        "type": "Triggerable", "name": "t", "builderNames": ["%(prop:which)s", "nobody"],
+    }));
+    let order = Order::Trigger(Trigger {
+        properties: Properties::from_iter([("which", json!("full"), "Trigger")]),
+        ..Trigger::default()
+    });
+    let submitted = world.order(&asked, order, NOW).await.unwrap().unwrap();
+    assert_eq!(submitted.requests.len(), 1);
+}
