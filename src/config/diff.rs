@@ -19,7 +19,8 @@ pub struct Diff {
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
-    /// Titles, URLs, global properties, `collapseRequests` or log settings differ.
+    /// Titles, URLs, global properties, `collapseRequests`, log settings, or rules for changes
+    /// differ.
     pub settings_changed: bool,
     /// The database differs, which only a restart of the master can follow.
     pub database_changed: bool,
@@ -84,6 +85,7 @@ fn settings_differ(old: &MasterConfig, new: &MasterConfig) -> bool {
         || old.properties != new.properties
         || old.collapse_requests != new.collapse_requests
         || old.logs != new.logs
+        || old.intake != new.intake
 }
 
 fn address(listen: &Listen) -> String {

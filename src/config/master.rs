@@ -11,15 +11,15 @@ use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
 use super::{builders, change_sources, database, protocols, schedulers, values, workers, www};
+use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 21] = [
+const LATER: [&str; 19] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
     "changeHorizon",
-    "codebaseGenerator",
     "codebases",
     "configurators",
     "logCompressionLimit",
@@ -30,7 +30,6 @@ const LATER: [&str; 21] = [
     "multiMaster",
     "prioritizeBuilders",
     "projects",
-    "revlink",
     "secretsProviders",
     "select_next_worker",
     "services",
@@ -52,6 +51,7 @@ pub struct Draft {
     pub properties: Properties,
     pub collapse_requests: bool,
     pub logs: LogSettings,
+    pub intake: IntakeRules,
 }
 
 /// How the installation presents itself.
@@ -80,6 +80,10 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         properties: values::properties(&mut fields, "properties", &source),
         collapse_requests: fields.or("collapseRequests", true),
         logs: logs(&mut fields),
+        intake: IntakeRules {
+            revlink: RevlinkRules::read(&mut fields),
+            codebases: CodebaseRules::read(&mut fields),
+        },
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
     fields.take("buildbotNetUsageData");
@@ -117,10 +121,7 @@ fn logs(fields: &mut Fields<'_>) -> LogSettings {
         let known = METHODS.contains(&method.as_str());
         (!known).then(|| format!("is '{method}' and must be one of {}", METHODS.join(", ")))
     });
-    fields.optional_checked("logEncoding", |encoding: &String| {
-        let utf8 = ["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str());
-        (!utf8).then(|| "other encodings than utf-8 are not supported yet".to_owned())
-    });
+    values::utf8_only(fields, "logEncoding");
     let size = |bytes: usize| bytes as u64;
     LogSettings {
         compression: compression.unwrap_or_else(|| "gz".to_owned()),
@@ -149,6 +150,7 @@ impl Draft {
             properties: self.properties,
             collapse_requests: self.collapse_requests,
             logs: self.logs,
+            intake: Arc::new(self.intake),
         }
     }
 }

@@ -18,7 +18,7 @@ mod from_raw;
 pub mod sample;
 mod toml;
 mod include;
-mod values;
+pub mod values;
 mod listen;
 mod database;
 mod protocols;

@@ -2,12 +2,16 @@
 //! and rows come in as values, a decision comes out.
 
 pub mod restart;
+pub mod rhythm;
 pub mod branches;
 pub mod git_log;
+pub mod hg_log;
 pub mod pattern;
 pub mod change_facts;
+pub mod category;
 pub mod change_filter;
 pub mod file_filter;
+pub mod intake;
 pub mod stable_timer;
 pub mod sources;
 pub mod force;

@@ -23,6 +23,7 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel", "tokio"],
     },
     Rule { module: "events", ours: &["model"], never: &["actix", "actix_web", "diesel"] },
+    Rule { module: "http", ours: &[], never: &["actix", "actix_web", "diesel"] },
     Rule { module: "db", ours: &["model"], never: &["actix", "actix_web"] },
     Rule {
         module: "steps",
@@ -30,13 +31,26 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
+        module: "change_sources",
+        ours: &[
+            "model",
+            "http",
+            "flow",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::values",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
         module: "config",
-        ours: &["model", "flow", "steps"],
+        ours: &["model", "flow", "steps", "change_sources"],
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
         module: "actors",
-        ours: &["model", "flow", "steps", "db", "events", "config"],
+        ours: &["model", "flow", "steps", "change_sources", "db", "events", "config"],
         never: &["actix_web", "handlebars", "diesel"],
     },
     Rule {
@@ -49,8 +63,19 @@ const RULES: &[Rule] = &[
     Rule { module: "lib", ours: ALL, never: &["diesel"] },
 ];
 
-const ALL: &[&str] =
-    &["model", "flow", "events", "db", "steps", "config", "actors", "status", "cli"];
+const ALL: &[&str] = &[
+    "model",
+    "flow",
+    "events",
+    "http",
+    "db",
+    "steps",
+    "change_sources",
+    "config",
+    "actors",
+    "status",
+    "cli",
+];
 
 /// The wire codec does no I/O.
 const PROTOCOL_NEVER: &[&str] = &[
