@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::change_sources::SourcePlan;
 use crate::flow::intake::IntakeRules;
 use crate::flow::change_filter::{ChangeFilter, FileFilter};
-use crate::model::Properties;
+use crate::flow::verdict::{Judge, Verdict};
+use crate::model::{Change, Properties};
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -36,9 +37,9 @@ pub struct MasterConfig {
     /// Default for builders; true as in stock.
     pub collapse_requests: bool,
     pub logs: LogSettings,
-}
     /// What every change gets when it comes in.
     pub intake: Arc<IntakeRules>,
+}
 
 impl MasterConfig {
     /// Every port for workers and clients, each once: those of `protocols`, and those that change
@@ -208,6 +209,21 @@ pub struct SchedulerConfig {
     pub priority: i64,
     pub codebases: IndexMap<String, CodebaseDefaults>,
     pub kind: SchedulerKind,
+}
+
+impl SchedulerConfig {
+    /// What it makes of a change; `None` for a scheduler that does not look at changes.
+    pub fn verdict(&self, change: &Change) -> Option<Verdict> {
+        let SchedulerKind::Basic(basic) = &self.kind else { return None };
+        let judge = Judge {
+            scheduler: &self.name,
+            filter: &basic.change_filter,
+            important: &basic.file_is_important,
+            only_important: basic.only_important,
+            knows: &|codebase| self.codebases.contains_key(codebase),
+        };
+        Some(judge.verdict(change))
+    }
 }
 
 /// What a scheduler builds of a codebase that has no change.

@@ -14,6 +14,7 @@ pub mod file_filter;
 pub mod intake;
 pub mod stable_timer;
 pub mod sources;
+pub mod verdict;
 pub mod force;
 pub mod old_worker;
 pub mod collapse;

@@ -58,6 +58,13 @@ command = ["true"]
 type = "ForceScheduler"
 name = "force"
 builderNames = ["b-tests"]
+
+[[schedulers]]
+type = "SingleBranchScheduler"
+name = "only-lib"
+change_filter = {}
+codebases = ["lib"]
+builderNames = ["b-tests"]
 "#;
 
 fn config(dir: &std::path::Path) -> MasterConfig {
