@@ -118,7 +118,9 @@ impl Source for GitHubPoller {
     async fn look(&self, desk: &dyn Desk) -> Result<Found, Trouble> {
         let mut found = Found::default();
         for summary in self.open_pulls().await? {
-            let Some((number, revision)) = self.wanted(&summary, &mut found.notes) else { continue };
+            let Some((number, revision)) = self.wanted(&summary, &mut found.notes) else {
+                continue;
+            };
             let key = format!("pull_request{number}");
             let known = desk.recall(&key).await?;
             let known = known.as_ref().and_then(Value::as_str).unwrap_or_default();

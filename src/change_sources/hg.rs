@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::process::{Call, FETCH, LOCAL, Program, RunError};
 use super::registry::Draft;
-use super::{Desk, Found, Source, Trouble};
+use super::{Desk, Found, Source, Trouble, elsewhere};
 use crate::config::fields::Fields;
 use crate::flow::branches::masked;
 use crate::flow::hg_log::{self, Changeset};
@@ -145,11 +145,7 @@ impl<'a> Poll<'a> {
     fn pull_trouble(&self, error: RunError) -> Trouble {
         let local = ["lock", "integrity", "corrupt", "transaction"];
         let text = error.to_string();
-        if local.iter().any(|word| text.contains(word)) {
-            error.in_copy()
-        } else {
-            error.remote()
-        }
+        if local.iter().any(|word| text.contains(word)) { error.in_copy() } else { error.remote() }
     }
 
     async fn head(&self, name: &str, is_bookmark: bool) -> Result<Head, Trouble> {
@@ -230,7 +226,7 @@ impl<'a> Poll<'a> {
         let set = nodes.join("+");
         let args = ["log", "-r", set.as_str(), "--template", hg_log::TEMPLATE];
         let answer = self.hg(&args, LOCAL).await.map_err(RunError::in_copy)?;
-        let found = hg_log::parse(&answer).map_err(Trouble::Copy)?;
+        let found = elsewhere(move || hg_log::parse(&answer)).await?.map_err(Trouble::Copy)?;
         if found.len() != nodes.len() {
             let told = format!("hg log told of {} of {} changesets", found.len(), nodes.len());
             return Err(Trouble::Copy(told));
@@ -274,6 +270,5 @@ fn remember(last: &Map<String, Value>) -> Vec<(String, Value)> {
 /// hg refuses to pull a branch or bookmark that the other side does not have.
 fn is_missing_name(error: &RunError) -> bool {
     let RunError::Failed { stderr, .. } = error else { return false };
-    stderr.contains("unknown branch")
-        || stderr.contains("bookmark") && stderr.contains("not found")
+    stderr.contains("unknown branch") || stderr.contains("bookmark") && stderr.contains("not found")
 }

@@ -62,6 +62,14 @@ pub trait Desk: Send + Sync {
     fn well(&self) {}
 }
 
+/// Does what takes long on a thread of its own: the one we are on serves others, too.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Trouble::Remote(format!("the answer could not be read: {error}")))
+}
+
 /// What a look brought, for the log and the pages.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Found {

@@ -183,12 +183,12 @@ mod tests {
     fn nothing_secret_is_shown() {
         for (class, written) in [
             ("SVNPoller", json!({ "repourl": "svn://h/r", "svnpasswd": "hunter2" })),
-            ("GitPoller", json!({ "repourl": "https://u:hunter2@h", "auth_credentials": ["me", "hunter2"] })),
-            ("GitPoller", json!({ "repourl": "h", "sshPrivateKey": "hunter2" })),
             (
-                "GitHubPullrequestPoller",
-                json!({ "owner": "o", "repo": "r", "token": "hunter2" }),
+                "GitPoller",
+                json!({ "repourl": "https://u:hunter2@h", "auth_credentials": ["me", "hunter2"] }),
             ),
+            ("GitPoller", json!({ "repourl": "h", "sshPrivateKey": "hunter2" })),
+            ("GitHubPullrequestPoller", json!({ "owner": "o", "repo": "r", "token": "hunter2" })),
             (
                 "GerritEventLogPoller",
                 json!({ "baseURL": "http://me:hunter2@g", "gitBaseURL": "x", "auth": ["a", "hunter2"] }),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::process::{ASK, Call, FETCH, Program, RunError};
 use super::registry::Draft;
-use super::{Desk, Found, Source, Trouble};
+use super::{Desk, Found, Source, Trouble, elsewhere};
 use crate::config::fields::Fields;
 use crate::flow::branches::masked;
 use log::{Entry, changes_of};
@@ -62,7 +62,8 @@ impl Poll<'_> {
                 }
                 Err(error) => return Err(error.remote()),
             };
-            let entries = log::parse(&entries).map_err(Trouble::Remote)?;
+            let entries =
+                elsewhere(move || log::parse(&entries)).await?.map_err(Trouble::Remote)?;
             // The first one is the last of the poll before, if that concerned this directory.
             let full = entries.len() > self.options.histmax;
             let new: Vec<Entry> = entries.into_iter().filter(|e| e.revision > last).collect();
@@ -81,11 +82,7 @@ impl Poll<'_> {
     }
 
     /// Runs svn without questions; the password goes to its standard input, where nobody sees it.
-    async fn svn(
-        &self,
-        args: &[&str],
-        deadline: std::time::Duration,
-    ) -> Result<Vec<u8>, RunError> {
+    async fn svn(&self, args: &[&str], deadline: std::time::Duration) -> Result<Vec<u8>, RunError> {
         let options = self.options;
         let program = Program { name: "svn", path: options.svnbin.clone(), setting: "svnbin" };
         let mut call = Call::new(args);

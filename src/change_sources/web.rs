@@ -109,7 +109,8 @@ fn asked_pause(answer: &reqwest::Response) -> Option<Duration> {
         return None;
     }
     // GitHub tells the moment at which its limit is lifted.
-    let lifted = || number("x-ratelimit-reset").filter(|_| number("x-ratelimit-remaining") == Some(0));
+    let lifted =
+        || number("x-ratelimit-reset").filter(|_| number("x-ratelimit-remaining") == Some(0));
     let seconds = number("retry-after").or_else(|| Some(lifted()? - crate::model::now()))?;
     Some(Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_PAUSE))
 }

@@ -47,9 +47,7 @@ fn source(
     known.push(PB);
     let class = fields.class(None, &known, &LATER)?;
     Some(match registry::find(class) {
-        Some(source_type) => {
-            ChangeSourceConfig::Looks(registry::parse(source_type, raw, fields))
-        }
+        Some(source_type) => ChangeSourceConfig::Looks(registry::parse(source_type, raw, fields)),
         None => ChangeSourceConfig::PbChangeSource(pb_change_source::parse(fields, basedir)),
     })
 }

@@ -11,8 +11,8 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use crate::change_sources::SourcePlan;
-use crate::flow::intake::IntakeRules;
 use crate::flow::change_filter::{ChangeFilter, FileFilter};
+use crate::flow::intake::IntakeRules;
 use crate::flow::verdict::{Judge, Verdict};
 use crate::model::{Change, Properties};
 use crate::steps::StepPlan;

@@ -45,9 +45,7 @@ pub fn parse_ls_remote(output: &[u8]) -> Remote {
         match value.strip_prefix("ref: ") {
             Some(target) if name == "HEAD" => remote.head = Some(target.to_owned()),
             // `v1^{}` is what the tag `v1` stands for.
-            None if name.starts_with(HEADS)
-                || name.starts_with(TAGS) && !name.ends_with("^{}") =>
-            {
+            None if name.starts_with(HEADS) || name.starts_with(TAGS) && !name.ends_with("^{}") => {
                 remote.refs.insert(name.to_owned(), value.to_owned());
             }
             _ => {}

@@ -127,9 +127,9 @@ impl ChangeFilter {
         };
         for (name, raw) in table {
             match Test::parse(kind, raw, false) {
-                Ok(test) => {
-                    self.conditions.push(Condition { what: Attribute::Property(name.clone()), test })
-                }
+                Ok(test) => self
+                    .conditions
+                    .push(Condition { what: Attribute::Property(name.clone()), test }),
                 Err(message) => fields.problem_at(key, &raw.place, message),
             }
         }
@@ -156,7 +156,14 @@ impl ChangeFilter {
 
     /// Do all conditions hold?
     pub fn matches(&self, change: &Change) -> bool {
-        self.why_not(change).is_none()
+        if !self.conditions.iter().all(|condition| condition.holds(change)) {
+            return false;
+        }
+        // Without the words of `why_not`: every scheduler asks for every change.
+        self.expressions.is_empty() || {
+            let facts = stored_facts(change);
+            self.expressions.iter().all(|expression| expression.holds(&facts) == Ok(true))
+        }
     }
 
     /// The first condition that fails, for people; `None` when the change matches. An expression

@@ -170,7 +170,8 @@ mod tests {
         ];
         for (value, files, expected) in cases {
             let mut problems = Problems::new();
-            let filter = FileFilter::parse(&Raw::from_json(value.clone()), "fileIsImportant", &mut problems);
+            let filter =
+                FileFilter::parse(&Raw::from_json(value.clone()), "fileIsImportant", &mut problems);
             assert!(problems.is_empty(), "{problems}");
             assert_eq!(filter.is_important(&change(&files)), expected, "{value}");
         }

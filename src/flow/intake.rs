@@ -86,7 +86,11 @@ mod tests {
                 "git://p.git.sourceforge.net/gitroot/p/q",
                 "http://p.git.sourceforge.net/git/gitweb.cgi?p=p/q;a=commit;h=1f",
             ),
-            (json!({}), "http://git.code.sf.net/p/q/code", "https://sourceforge.net/p/q/code/ci/1f/"),
+            (
+                json!({}),
+                "http://git.code.sf.net/p/q/code",
+                "https://sourceforge.net/p/q/code/ci/1f/",
+            ),
             (json!({}), "https://elsewhere/r", ""),
             (json!({ "revlink": [] }), "https://github.com/o/r", ""),
             (json!({ "revlink": false }), "https://github.com/o/r", ""),
@@ -101,7 +105,8 @@ mod tests {
             rules(written.clone()).unwrap().complete(&mut change);
             assert_eq!(change.revlink, expected, "{written} {repository}");
         }
-        let mut linked = NewChange { revlink: "own".into(), ..change("https://github.com/o/r", "") };
+        let mut linked =
+            NewChange { revlink: "own".into(), ..change("https://github.com/o/r", "") };
         rules(json!({})).unwrap().complete(&mut linked);
         assert_eq!(linked.revlink, "own");
     }
@@ -123,7 +128,8 @@ mod tests {
             ("https://h/x", "other", ""),
         ];
         for (repository, project, expected) in table {
-            let mut change = NewChange { branch: Some("main".into()), ..change(repository, project) };
+            let mut change =
+                NewChange { branch: Some("main".into()), ..change(repository, project) };
             rules.complete(&mut change);
             assert_eq!(change.codebase, expected, "{repository} {project}");
         }

@@ -35,7 +35,10 @@ impl Judge<'_> {
             return (false, why);
         }
         if !(self.knows)(&change.codebase) {
-            return (false, format!("the codebase '{}' is not among its codebases", change.codebase));
+            return (
+                false,
+                format!("the codebase '{}' is not among its codebases", change.codebase),
+            );
         }
         match self.important.why_not(change) {
             None => (true, "takes it".to_owned()),
@@ -82,9 +85,23 @@ mod tests {
         let main = json!({ "branch": "main" });
         let table = [
             (main.clone(), false, &["a.c"][..], "app", true, "takes it"),
-            (json!({ "branch": "x" }), false, &["a.c"], "app", false, "branch 'main' is not among 'x'"),
+            (
+                json!({ "branch": "x" }),
+                false,
+                &["a.c"],
+                "app",
+                false,
+                "branch 'main' is not among 'x'",
+            ),
             (main.clone(), false, &["a.c"], "lib", false, "the codebase 'lib' is not among"),
-            (main.clone(), false, &["a.h"], "app", true, "waits for an important one: its only file"),
+            (
+                main.clone(),
+                false,
+                &["a.h"],
+                "app",
+                true,
+                "waits for an important one: its only file",
+            ),
             (main, true, &["a.h"], "app", false, "only important ones: its only file"),
         ];
         for (filter, only_important, files, codebase, takes, why) in table {

@@ -189,7 +189,10 @@ mod tests {
             let event = patch_set("patchset-created", project);
             let change = rules.change(&event, vec!["a".into()]).unwrap();
             assert_eq!(change.branch.as_deref(), Some("refs/changes/21/4321/12"));
-            assert_eq!((change.author.as_str(), change.comments.as_str()), ("Dustin <d@h>", "Subject"));
+            assert_eq!(
+                (change.author.as_str(), change.comments.as_str()),
+                ("Dustin <d@h>", "Subject")
+            );
             assert_eq!((change.project.as_str(), change.repository.as_str()), ("pr", "ssh://g/pr"));
             assert_eq!(change.category.as_deref(), Some("patchset-created"));
             assert_eq!(change.properties.get_str("target_branch"), Some("main"));
@@ -199,7 +202,10 @@ mod tests {
             assert_eq!(event.numbers(), Some((4321, 12)));
         }
         let merged = rules.change(&patch_set("change-merged", json!("pr")), Vec::new()).unwrap();
-        assert_eq!((merged.branch.as_deref(), merged.files.as_slice()), (Some("main"), &["unknown".into()][..]));
+        assert_eq!(
+            (merged.branch.as_deref(), merged.files.as_slice()),
+            (Some("main"), &["unknown".into()][..])
+        );
         assert_eq!(rules.change(&patch_set("comment-added", json!("pr")), Vec::new()), None);
     }
 
@@ -215,7 +221,9 @@ mod tests {
         let change = both.change(&pushed("refs/heads/main"), Vec::new()).unwrap();
         assert_eq!((change.branch.as_deref(), change.author.as_str()), (Some("main"), "joe"));
         assert!(both.change(&pushed("refs/changes/1/1/1"), Vec::new()).is_none());
-        assert!(rules(&["ref-updated"]).change(&pushed("refs/changes/1/1/1"), Vec::new()).is_some());
+        assert!(
+            rules(&["ref-updated"]).change(&pushed("refs/changes/1/1/1"), Vec::new()).is_some()
+        );
     }
 
     #[test]
@@ -225,8 +233,10 @@ mod tests {
         }
         let odd = event(json!({ "type": "patchset-created", "eventCreatedOn": 1, "change": {} }));
         assert_eq!(rules(&["patchset-created"]).change(&odd, Vec::new()), None);
-        let one = Event::parse(b"{\"type\":\"x\",\"eventCreatedOn\":1,\"a\":{\"b\":1,\"c\":2}}").unwrap();
-        let other = Event::parse(b"{\"a\":{\"c\":2,\"b\":1},\"eventCreatedOn\":1,\"type\":\"x\"}").unwrap();
+        let one =
+            Event::parse(b"{\"type\":\"x\",\"eventCreatedOn\":1,\"a\":{\"b\":1,\"c\":2}}").unwrap();
+        let other =
+            Event::parse(b"{\"a\":{\"c\":2,\"b\":1},\"eventCreatedOn\":1,\"type\":\"x\"}").unwrap();
         assert_eq!(one.hash, other.hash);
     }
 }

@@ -10,7 +10,7 @@ use super::ledger::{HASHES, LAST, Ledger};
 use super::options::GerritOptions;
 use crate::change_sources::registry::Draft;
 use crate::change_sources::web::{Server, login, web_address};
-use crate::change_sources::{Desk, Found, Source, Trouble};
+use crate::change_sources::{Desk, Found, Source, Trouble, elsewhere};
 use crate::config::fields::Fields;
 use crate::model::{NewChange, now};
 
@@ -75,6 +75,19 @@ impl EventLogPoller {
     }
 }
 
+/// One event on each line; what is none is passed over.
+fn events_of(body: &[u8], debug: bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        match Event::parse(line) {
+            Some(event) => events.push(event),
+            None if debug => tracing::info!("no event: {}", String::from_utf8_lossy(line)),
+            None => {}
+        }
+    }
+    events
+}
+
 /// The plugin on a server.
 #[derive(Debug)]
 pub struct EventLog {
@@ -87,15 +100,7 @@ impl EventLog {
         let at = jiff::Timestamp::from_second(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let at = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let body = self.server.get("/plugins/events-log/events/", &[("t1", &at)]).await?;
-        let mut events = Vec::new();
-        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-            match Event::parse(line) {
-                Some(event) => events.push(event),
-                None if debug => tracing::info!("no event: {}", String::from_utf8_lossy(line)),
-                None => {}
-            }
-        }
-        Ok(events)
+        elsewhere(move || events_of(&body, debug)).await
     }
 
     /// The files of a patch set; Gerrit puts a line in front of its JSON.

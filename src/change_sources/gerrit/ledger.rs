@@ -88,9 +88,8 @@ mod tests {
         let mut ledger = Ledger::default();
         let (a, b, c) = (event(5, "a"), event(5, "b"), event(6, "c"));
         ledger.enter(&a);
-        let names = |events: Vec<Event>| {
-            events.into_iter().map(|event| event.kind).collect::<Vec<_>>()
-        };
+        let names =
+            |events: Vec<Event>| events.into_iter().map(|event| event.kind).collect::<Vec<_>>();
         let told = vec![c.clone(), b.clone(), a.clone(), b.clone()];
         assert_eq!(names(ledger.new_ones(told.clone(), Some(5))), ["b", "c"]);
         assert_eq!(names(ledger.new_ones(told.clone(), Some(6))), ["c"]);

@@ -73,7 +73,8 @@ fn host(name: &String) -> Option<String> {
 
 /// What ssh is given, up to the command.
 fn arguments(fields: &mut Fields<'_>, server: &str, username: &str, port: usize) -> Vec<String> {
-    let mut arguments = vec!["-o".to_owned(), "BatchMode=yes".to_owned()];
+    let mut arguments: Vec<String> =
+        ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20"].map(str::to_owned).to_vec();
     for (key, option, default) in [
         ("ssh_server_alive_interval_s", "ServerAliveInterval", ALIVE.0),
         ("ssh_server_alive_count_max", "ServerAliveCountMax", ALIVE.1),
@@ -177,9 +178,8 @@ impl GerritSource {
         let first = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let told: Value = serde_json::from_slice(first).unwrap_or_default();
         let sets = told["patchSets"].as_array().into_iter().flatten();
-        let number = |set: &Value| {
-            set["number"].as_i64().or_else(|| set["number"].as_str()?.parse().ok())
-        };
+        let number =
+            |set: &Value| set["number"].as_i64().or_else(|| set["number"].as_str()?.parse().ok());
         let set = sets.into_iter().find(|set| number(set) == Some(patch_set));
         let files = set.and_then(|set| set["files"].as_array()).into_iter().flatten();
         files.filter_map(|file| file["file"].as_str().map(str::to_owned)).collect()
@@ -280,7 +280,10 @@ impl Hearing<'_> {
 
 /// Reads up to the next line end, behind what is in `line` already; false at the end of the stream.
 /// What was read stays in `line` when this is dropped.
-async fn next_line(lines: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> std::io::Result<bool> {
+async fn next_line(
+    lines: &mut BufReader<ChildStdout>,
+    line: &mut Vec<u8>,
+) -> std::io::Result<bool> {
     let room = MOST_LINE.saturating_sub(line.len() as u64);
     let read = lines.take(room).read_until(b'\n', line).await?;
     if room == 0 || read as u64 == room && line.last() != Some(&b'\n') {

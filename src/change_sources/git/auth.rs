@@ -56,8 +56,7 @@ impl Auth {
             if !repourl.starts_with("http://") && !repourl.starts_with("https://") {
                 fields.problem("'auth_credentials' need a 'repourl' of http:// or https://");
             }
-            credentials
-                .push(format!("url={repourl}\nusername={username}\npassword={password}\n"));
+            credentials.push(format!("url={repourl}\nusername={username}\npassword={password}\n"));
         }
         let mut use_http_path = None;
         if let Some(raw) = fields.take("git_credentials").filter(|raw| raw.value != RawValue::Null)

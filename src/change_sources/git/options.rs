@@ -37,7 +37,9 @@ pub struct GitOptions {
 /// Without the password that a URL may hold.
 impl fmt::Debug for GitOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GitOptions").field("repourl", &masked(&self.repourl)).finish_non_exhaustive()
+        f.debug_struct("GitOptions")
+            .field("repourl", &masked(&self.repourl))
+            .finish_non_exhaustive()
     }
 }
 

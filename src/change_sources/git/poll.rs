@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 use super::auth::{Auth, Unpacked};
 use super::options::GitOptions;
 use crate::change_sources::process::{ASK, Call, FETCH, LOCAL, Program, RunError};
-use crate::change_sources::{Desk, Found, Trouble};
+use crate::change_sources::{Desk, Found, Trouble, elsewhere};
 use crate::flow::branches::{
     Heads, Remote, Walk, Watched, branch_name, full_ref, masked, moved, parse_ls_remote, walk,
 };
@@ -179,12 +179,7 @@ impl<'a> Poll<'a> {
     }
 
     /// Reports the new commits of one branch, oldest first, and moves `last` along.
-    async fn report(
-        &self,
-        key: &str,
-        new: &str,
-        last: &mut Heads,
-    ) -> Result<usize, Trouble> {
+    async fn report(&self, key: &str, new: &str, last: &mut Heads) -> Result<usize, Trouble> {
         let mut revisions = self.new_revisions(key, new, last).await?;
         if revisions.is_empty() && self.options.build_pushes_with_no_commits {
             revisions.push(new.to_owned());
@@ -263,7 +258,9 @@ impl<'a> Poll<'a> {
             Err(RunError::TooMuch { .. }) => return Err(Described::TooMuch),
             Err(error) => return Err(Described::Failed(error.in_copy())),
         };
-        let commits = git_log::parse(&answer)
+        let commits = elsewhere(move || git_log::parse(&answer))
+            .await
+            .map_err(Described::Failed)?
             .map_err(|error| Described::Failed(Trouble::Copy(error.to_string())))?;
         if commits.len() != revisions.len() {
             let told = format!("git log told of {} of {} commits", commits.len(), revisions.len());

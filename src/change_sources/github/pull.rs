@@ -113,8 +113,14 @@ mod tests {
     #[test]
     fn a_pull_request_is_a_change_of_its_fork_or_of_its_merge() {
         let own = change(&details(), 1, "f00", &shape(false)).unwrap();
-        assert_eq!((own.branch.as_deref(), own.repository.as_str()), (Some("topic"), "https://h/fork.git"));
-        assert_eq!((own.author.as_str(), own.committer.as_deref()), ("Joe <joe@h>", Some("Ann <ann@h>")));
+        assert_eq!(
+            (own.branch.as_deref(), own.repository.as_str()),
+            (Some("topic"), "https://h/fork.git")
+        );
+        assert_eq!(
+            (own.author.as_str(), own.committer.as_deref()),
+            ("Joe <joe@h>", Some("Ann <ann@h>"))
+        );
         assert_eq!(own.comments, "GitHub Pull Request #1 (1 commits)\nTitle\n");
         assert_eq!((own.project.as_str(), own.when_timestamp), ("o/r", Some(1_700_000_000)));
         assert_eq!(own.properties.get_str("pullrequesturl"), Some("https://h/p/1"));

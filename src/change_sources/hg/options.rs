@@ -78,7 +78,8 @@ impl HgOptions {
 
 /// Stock's.
 fn default_name(repourl: &str, bookmarks: &[String], branches: &[String]) -> String {
-    let parts = std::iter::once(repourl).chain(bookmarks.iter().chain(branches).map(String::as_str));
+    let parts =
+        std::iter::once(repourl).chain(bookmarks.iter().chain(branches).map(String::as_str));
     parts.collect::<Vec<_>>().join("_")
 }
 

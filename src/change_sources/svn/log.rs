@@ -125,10 +125,9 @@ pub fn changes_of(entry: &Entry, prefix: &str, options: &SvnOptions) -> Vec<NewC
     let mut branches: IndexMap<Option<String>, Branch> = IndexMap::new();
     let touched = entry.paths.iter().flat_map(|paths| &paths.paths);
     for (touched, place) in touched.filter_map(|t| Some((t, placed(t, prefix, options)?))) {
-        let branch = branches.entry(place.branch.clone()).or_insert_with(|| Branch {
-            action: touched.action.clone(),
-            ..Branch::default()
-        });
+        let branch = branches
+            .entry(place.branch.clone())
+            .or_insert_with(|| Branch { action: touched.action.clone(), ..Branch::default() });
         branch.directories += usize::from(place.path.is_empty() || place.path.ends_with('/'));
         branch.files.push(place.path.strip_suffix('/').unwrap_or(&place.path).to_owned());
         let known = &mut branch.place;
@@ -159,12 +158,7 @@ impl Branch {
     }
 }
 
-fn change(
-    entry: &Entry,
-    name: Option<String>,
-    branch: Branch,
-    options: &SvnOptions,
-) -> NewChange {
+fn change(entry: &Entry, name: Option<String>, branch: Branch, options: &SvnOptions) -> NewChange {
     let place = branch.place;
     let told = |text: &Option<String>| text.clone().unwrap_or_else(|| UNKNOWN.to_owned());
     NewChange {
@@ -232,7 +226,10 @@ mod tests {
         let changes = changes_of(&log(&paths)[0], "app", &options);
         assert_eq!(changes.len(), 2);
         let first = &changes[0];
-        assert_eq!((first.branch.as_deref(), first.files.as_slice()), (None, &["a b.c".into()][..]));
+        assert_eq!(
+            (first.branch.as_deref(), first.files.as_slice()),
+            (None, &["a b.c".into()][..])
+        );
         assert_eq!((first.author.as_str(), first.comments.as_str()), ("ann", "a <b> é"));
         assert_eq!((first.revision.as_deref(), first.revlink.as_str()), (Some("7"), "http://h/7"));
         assert_eq!((first.repository.as_str(), first.project.as_str()), ("svn://h/r/app", "p"));

@@ -181,7 +181,11 @@ mod tests {
             (json!("split_file_projects_branches"), "README", "nowhere"),
         ];
         for (written, path, expected) in table {
-            assert_eq!(placed(&split(written.clone()).unwrap(), path), expected, "{written} {path}");
+            assert_eq!(
+                placed(&split(written.clone()).unwrap(), path),
+                expected,
+                "{written} {path}"
+            );
         }
     }
 

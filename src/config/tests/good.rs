@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{EXAMPLE, check};
-use crate::config::checked::{ChangeSourceConfig, FieldKind, Listen, SchedulerKind};
 use crate::change_sources::{PollTimes, Rhythm};
+use crate::config::checked::{ChangeSourceConfig, FieldKind, Listen, SchedulerKind};
 use crate::config::sample;
 
 fn any(port: u16) -> Listen {
@@ -42,7 +42,10 @@ fn the_example_becomes_values() {
 fn the_poller_has_stocks_defaults() {
     let config = check(EXAMPLE).expect("a good configuration");
     let ChangeSourceConfig::Looks(poller) = &config.change_sources[0] else { panic!("another") };
-    assert_eq!((poller.name.as_str(), poller.class), ("https://example.org/hello.git", "GitPoller"));
+    assert_eq!(
+        (poller.name.as_str(), poller.class),
+        ("https://example.org/hello.git", "GitPoller")
+    );
     let every = PollTimes { interval: Duration::from_secs(300), ..PollTimes::STOCK };
     assert_eq!(poller.rhythm, Rhythm::Polls(every));
 }

@@ -78,7 +78,8 @@ impl RevlinkRules {
             _ => vec![&raw],
         };
         let rules = items.into_iter().enumerate();
-        let rules = rules.filter_map(|(index, raw)| rule(raw, &format!("{path}[{index}]"), problems));
+        let rules =
+            rules.filter_map(|(index, raw)| rule(raw, &format!("{path}[{index}]"), problems));
         RevlinkRules(rules.collect())
     }
 

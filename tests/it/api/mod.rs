@@ -132,7 +132,8 @@ impl Web {
 }
 
 fn client() -> Client {
-    let builder = buildbot::http::builder().expect("TLS").redirect(reqwest::redirect::Policy::none());
+    let builder =
+        buildbot::http::builder().expect("TLS").redirect(reqwest::redirect::Policy::none());
     builder.no_proxy().build().unwrap()
 }
 

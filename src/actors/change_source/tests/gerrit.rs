@@ -15,10 +15,12 @@ fn event(at: i64, number: i64) -> String {
     json!({
         "type": "patchset-created", "eventCreatedOn": at,
         "change": {
-            "branch": "main", "project": "pr", "number": number, "subject": format!("change {number}"),
-            "url": "http://g", "owner": { "name": "Ann" },
+            "branch": "main", "project": "pr", "number": number, "url": "http://g",
+            "subject": format!("change {number}"), "owner": { "name": "Ann" },
         },
-        "patchSet": { "revision": format!("{number}"), "number": 1, "ref": format!("refs/changes/{number}/1") },
+        "patchSet": {
+            "revision": format!("{number}"), "number": 1, "ref": format!("refs/changes/{number}/1"),
+        },
     })
     .to_string()
 }
@@ -32,8 +34,8 @@ async fn the_event_log_is_read_from_where_it_was_left() {
     let (world, server) = (World::new(), Server::start().await);
     let config = plan(
         "GerritEventLogPoller",
-        json!({ "baseURL": format!("{}/a/", server.url), "gitBaseURL": "ssh://g", "auth": ["me", "pw"] }),
-        json!({ "get_files": true }),
+        json!({ "baseURL": format!("{}/a/", server.url), "gitBaseURL": "ssh://g" }),
+        json!({ "get_files": true, "auth": ["me", "pw"] }),
     );
     let log = "/a/plugins/events-log/events/";
     let nonsense = format!("{}\nnonsense\n\n{}\n", event(20, 2), event(10, 1));
@@ -61,7 +63,8 @@ async fn the_event_log_is_read_from_where_it_was_left() {
 /// A program in place of ssh that says what stands in the file `events`, and then follows it.
 fn source(world: &World, script: &str, more: Value) -> SourcePlan {
     let ssh = world.path("ssh");
-    std::fs::write(&ssh, format!("#!/bin/sh\ncd '{}'\n{script}\n", world.dir.path().display())).unwrap();
+    std::fs::write(&ssh, format!("#!/bin/sh\ncd '{}'\n{script}\n", world.dir.path().display()))
+        .unwrap();
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let base = json!({
         "gerritserver": "review", "username": "me", "sshbin": ssh.to_str().unwrap(),
@@ -91,8 +94,8 @@ async fn the_stream_is_heard_and_connected_again() {
     status(&sources, |status| status.last_error.is_none()).await;
     assert_eq!(subjects(&world).await, ["change 1", "change 2"]);
     let calls = std::fs::read_to_string(world.path("calls")).unwrap();
-    let expected = "-o BatchMode=yes -o ServerAliveInterval=15 me@review -p 29418 -i key gerrit \
-                    stream-events";
+    let expected = "-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 me@review -p \
+                    29418 -i key gerrit stream-events";
     assert_eq!(calls.lines().collect::<Vec<_>>(), [expected, expected]);
     let state = world.state(NAME, "GerritChangeSource", "last_event_ts").await;
     assert!(state.as_i64().is_some());
@@ -106,10 +109,15 @@ async fn what_was_missed_is_caught_up_with_and_nothing_told_twice() {
     let log = "/a/plugins/events-log/events/";
     server.answer(log, 200, "", &[&format!("{}\n{}\n", event(at, 1), event(at + 1, 2))]);
     // The stream tells the second event as well, and a third one.
-    let script = format!("echo '{}'; echo '{}'; exec sleep 600", event(at + 1, 2), event(at + 2, 3));
-    let config = source(&world, &script, json!({
-        "http_url": server.url, "http_auth": ["me", "pw"], "http_poll_interval": 0.2,
-    }));
+    let script =
+        format!("echo '{}'; echo '{}'; exec sleep 600", event(at + 1, 2), event(at + 2, 3));
+    let config = source(
+        &world,
+        &script,
+        json!({
+            "http_url": server.url, "http_auth": ["me", "pw"], "http_poll_interval": 0.2,
+        }),
+    );
     let mut listener = world.announcer.listen();
     let sources = world.start(&config).await;
     for _ in 0..3 {
@@ -136,7 +144,8 @@ async fn an_ssh_that_is_missing_is_told() {
 #[actix::test]
 async fn files_are_asked_over_ssh() {
     let world = World::new();
-    let answer = json!({ "patchSets": [{ "number": 1, "files": [{ "file": "a.c" }, { "file": "b.c" }] }] });
+    let answer =
+        json!({ "patchSets": [{ "number": 1, "files": [{ "file": "a.c" }, { "file": "b.c" }] }] });
     let script = format!(
         "case \"$*\" in *query*) echo '{answer}' ;; *) echo '{}'; exec sleep 600 ;; esac",
         event(10, 1)

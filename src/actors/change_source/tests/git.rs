@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::server::Server;
 use super::world::{World, next_change, pairs, plan, run};
 use crate::change_sources::SourcePlan;
 use crate::config::fields::Fields;
@@ -280,7 +281,6 @@ async fn a_push_without_commits_is_reported_when_wanted() {
     assert_eq!(world.reported(&loud).await, pairs(&[("copy", "base")]));
 }
 
-
 #[actix::test]
 async fn tags_are_watched_instead_of_branches() {
     let world = GitWorld::new();
@@ -350,7 +350,9 @@ async fn codebase_and_link_come_from_the_rules_of_the_master() {
     let config = world.poller(json!({ "codebase": "" }));
     world.look(&config).await.unwrap();
     let raw = Raw::from_json(json!({
-        "codebaseGenerator": [{ "repository_re": ".*/(?P<name>\\w+)$", "codebase": "of-\\g<name>" }],
+        "codebaseGenerator": [
+            { "repository_re": ".*/(?P<name>\\w+)$", "codebase": "of-\\g<name>" },
+        ],
         "revlink": [{ "repo_urls": ".*/(repo)$", "revlink": "https://h/\\1/%s" }],
     }));
     let mut problems = Problems::new();
@@ -360,6 +362,22 @@ async fn codebase_and_link_come_from_the_rules_of_the_master() {
     let revision = world.commit("g", "new");
     world.look(&config).await.unwrap();
     let change = &world.changes().await[0];
-    assert_eq!((change.codebase.as_str(), change.sourcestamp.codebase.as_str()), ("of-repo", "of-repo"));
+    assert_eq!(
+        (change.codebase.as_str(), change.sourcestamp.codebase.as_str()),
+        ("of-repo", "of-repo")
+    );
     assert_eq!(change.revlink, Some(format!("https://h/repo/{revision}")));
+}
+
+#[actix::test]
+async fn a_password_reaches_the_server_and_nobody_else() {
+    let (world, server) = (GitWorld::new(), Server::start().await);
+    server.answer("/r.git", 401, "WWW-Authenticate: Basic realm=\"r\"\r\n", &[""]);
+    let config = world.poller(json!({
+        "repourl": format!("{}/r.git", server.url), "auth_credentials": ["me", "hunter2"],
+    }));
+    let told = world.look(&config).await.unwrap_err().to_string();
+    assert!(told.contains("git ls-remote failed") && !told.contains("hunter2"), "{told}");
+    let heard = server.heard().concat().to_lowercase();
+    assert!(heard.contains("authorization: basic bwu6ahvudgvymg=="), "{heard}");
 }

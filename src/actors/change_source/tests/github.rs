@@ -18,7 +18,10 @@ fn pull(number: i64, sha: &str) -> Value {
         "number": number, "title": format!("pull {number}"), "body": "words", "commits": 1,
         "html_url": format!("https://h/pull/{number}"), "draft": number == 3,
         "updated_at": "2023-11-14T22:13:20Z",
-        "head": { "ref": format!("topic{number}"), "sha": sha, "repo": { "clone_url": "https://h/fork.git" } },
+        "head": {
+            "ref": format!("topic{number}"), "sha": sha,
+            "repo": { "clone_url": "https://h/fork.git" },
+        },
         "base": {
             "ref": if number == 2 { "stable" } else { "main" },
             "repo": { "clone_url": "https://h/r.git", "full_name": "o/r" },
@@ -43,15 +46,21 @@ fn serve(server: &Server, pulls: &[Value]) {
 async fn each_new_head_of_a_pull_request_is_a_change() {
     let (world, server) = (World::new(), Server::start().await);
     serve(&server, &[pull(1, "aaaaaaaaaaaa1"), pull(2, "bbbb")]);
-    let config = poller(&server, json!({
-        "branches": ["main"], "token": "sesame", "category": "pull",
-        "github_property_whitelist": ["github.head.*"],
-    }));
+    let config = poller(
+        &server,
+        json!({
+            "branches": ["main"], "token": "sesame", "category": "pull",
+            "github_property_whitelist": ["github.head.*"],
+        }),
+    );
     // As in stock even the first poll reports what is open.
     assert_eq!(world.look(&config).await.unwrap().changes, 1);
     let change = &world.changes().await[0];
     assert_eq!(change.branch.as_deref(), Some("topic1"));
-    assert_eq!((change.author.as_str(), change.files.as_slice()), ("Joe <joe@h>", &["a.c".into()][..]));
+    assert_eq!(
+        (change.author.as_str(), change.files.as_slice()),
+        ("Joe <joe@h>", &["a.c".into()][..])
+    );
     assert_eq!((change.category.as_deref(), change.project.as_str()), (Some("pull"), "o/r"));
     assert_eq!(change.properties.get_str("github.head.ref"), Some("topic1"));
     assert_eq!(world.look(&config).await.unwrap().changes, 0);
@@ -68,9 +77,12 @@ async fn each_new_head_of_a_pull_request_is_a_change() {
 async fn an_expression_chooses() {
     let (world, server) = (World::new(), Server::start().await);
     serve(&server, &[pull(3, "a"), pull(2, "b"), pull(1, "c")]);
-    let config = poller(&server, json!({
-        "pullrequest_filter": "not draft and base.ref != 'stable'", "magic_link": true,
-    }));
+    let config = poller(
+        &server,
+        json!({
+            "pullrequest_filter": "not draft and base.ref != 'stable'", "magic_link": true,
+        }),
+    );
     assert_eq!(
         world.reported(&config).await,
         pairs(&[("refs/pull/1/merge", "GitHub Pull Request #1 (1 commits)\npull 1\nwords")])

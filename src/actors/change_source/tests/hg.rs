@@ -67,8 +67,14 @@ async fn new_changesets_become_changes_with_everything_hg_knows() {
     let changes = world.changes().await;
     let change = &changes[0];
     assert_eq!(change.author, "Ann <a@h>");
-    assert_eq!((change.comments.as_str(), change.files.as_slice()), ("subject\n\nbody ü", &["a b ü".into()][..]));
-    assert_eq!((change.branch.as_deref(), &change.revision), (Some("default"), &Some(first.clone())));
+    assert_eq!(
+        (change.comments.as_str(), change.files.as_slice()),
+        ("subject\n\nbody ü", &["a b ü".into()][..])
+    );
+    assert_eq!(
+        (change.branch.as_deref(), &change.revision),
+        (Some("default"), &Some(first.clone()))
+    );
     assert_eq!(change.revlink, Some(format!("https://h/default/{first}")));
     assert_eq!(change.when_timestamp, 1_700_000_000);
     assert_eq!((change.category.as_deref(), change.project.as_str()), (Some("cat"), "proj"));

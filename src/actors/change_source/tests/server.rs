@@ -52,7 +52,8 @@ impl Server {
         let text = |body: &&str| {
             let length = body.len();
             format!(
-                "HTTP/1.1 {status} X\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+                "HTTP/1.1 {status} X\r\nConnection: close\r\n{headers}\
+                 Content-Length: {length}\r\n\r\n{body}"
             )
         };
         let answer = Answer { path: path.to_owned(), texts: bodies.iter().map(text).collect() };

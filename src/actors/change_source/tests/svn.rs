@@ -23,7 +23,15 @@ impl SvnWorld {
     fn new() -> SvnWorld {
         let world = SvnWorld { world: World::new() };
         run(world.dir.path(), "svnadmin", &["create", "repo"], b"");
-        world.svn(&["mkdir", "-q", "--parents", "-m", "begin", &world.url("app/trunk"), &world.url("app/branches")]);
+        world.svn(&[
+            "mkdir",
+            "-q",
+            "--parents",
+            "-m",
+            "begin",
+            &world.url("app/trunk"),
+            &world.url("app/branches"),
+        ]);
         world.svn(&["checkout", "-q", &world.url(""), "tree"]);
         world
     }
@@ -68,15 +76,28 @@ async fn new_revisions_become_changes() {
     assert_eq!(world.last_change().await, json!(1));
     world.commit("app/trunk/a b ü", "first ü");
     world.commit("README", "outside of the project");
-    world.svn(&["copy", "-q", "-m", "branch", &world.url("app/trunk"), &world.url("app/branches/x")]);
+    world.svn(&[
+        "copy",
+        "-q",
+        "-m",
+        "branch",
+        &world.url("app/trunk"),
+        &world.url("app/branches/x"),
+    ]);
     world.svn(&["remove", "-q", "-m", "gone", &world.url("app/branches/x")]);
     let expected = pairs(&[("", "first ü"), ("branches/x", "branch")]);
     assert_eq!(world.reported(&poller).await, expected);
     let change = &world.changes().await[0];
     assert_eq!((change.author.as_str(), change.branch.as_deref()), ("ann", None));
     assert_eq!(change.files, ["a b ü"]);
-    assert_eq!((change.revision.as_deref(), change.revlink.as_deref()), (Some("2"), Some("https://h/r2")));
-    assert_eq!((change.repository.as_str(), change.project.as_str()), (world.url("app").as_str(), "proj"));
+    assert_eq!(
+        (change.revision.as_deref(), change.revlink.as_deref()),
+        (Some("2"), Some("https://h/r2"))
+    );
+    assert_eq!(
+        (change.repository.as_str(), change.project.as_str()),
+        (world.url("app").as_str(), "proj")
+    );
     assert_eq!(change.category.as_deref(), Some("cat"));
     assert_eq!(world.last_change().await, json!(5));
     assert_eq!(std::fs::read_to_string(world.path("cache")).unwrap(), "5");
@@ -130,7 +151,8 @@ async fn a_repository_that_was_made_anew_is_told_and_followed() {
 async fn a_server_that_answers_half_stops_nothing() {
     let world = SvnWorld::new();
     let script = world.path("half-svn");
-    let cut = "#!/bin/sh\ncase \"$1\" in\nlog) svn \"$@\" | head -c ${HALF:-200} ;;\n*) exec svn \"$@\" ;;\nesac\n";
+    let cut = "#!/bin/sh\ncase \"$1\" in\nlog) svn \"$@\" | head -c 200 ;;\n\
+               *) exec svn \"$@\" ;;\nesac\n";
     std::fs::write(&script, cut).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let whole = world.poller(json!({ "pollAtLaunch": true }));

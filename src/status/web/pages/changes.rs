@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::lines::{Line, lines};
 use super::{Page, PageError};
+use crate::config::MasterConfig;
 use crate::db::listing::{
     BuildLine, ChangeRow, Scope, all, attach_changes, builds_of_change, newest,
 };
-use crate::config::MasterConfig;
 use crate::db::{Conn, DbError, changes};
 use crate::flow::verdict::Verdict;
 use crate::model::{ChangeId, now};
