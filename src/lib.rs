@@ -6,8 +6,10 @@
 pub mod model;
 pub mod config;
 pub mod events;
+pub mod http;
 pub mod flow;
 pub mod steps;
+pub mod change_sources;
 pub mod db;
 pub mod schedulers;
 pub mod simulate;

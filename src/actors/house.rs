@@ -180,6 +180,7 @@ impl House {
 
     /// Starts everything that the first configuration names.
     async fn move_in(&mut self, config: &MasterConfig) -> Result<(), MasterError> {
+        self.source_wiring.intake.configure(config.intake.clone());
         let ids = self.store(config).await?;
         self.roster.configure(roster_config(config));
         self.roster.ready().await.map_err(|error| MasterError::Start(error.to_string()))?;
@@ -225,6 +226,7 @@ impl House {
         self.change_builders(diff, &ids).await;
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
+        self.source_wiring.intake.configure(new.intake.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
             let config = Arc::new(scheduler.clone());
             self.schedulers.start(&self.supervisor, config, &self.wiring, false);

@@ -10,12 +10,15 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
+use crate::change_sources::SourcePlan;
 use crate::flow::expression::Expression;
+use crate::flow::intake::IntakeRules;
 use crate::flow::priority::Priority;
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
 use crate::flow::services::registry::ServiceConfig;
-use crate::model::{LockAccess, LockKind, NewSourceStamp, Properties};
+use crate::flow::verdict::Verdict;
+use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
 use crate::schedulers::Scheduler;
 use crate::steps::StepPlan;
 
@@ -49,6 +52,8 @@ pub struct MasterConfig {
     pub projects: Vec<ProjectConfig>,
     pub services: Vec<ServiceConfig>,
     pub logs: LogSettings,
+    /// What every change gets when it comes in.
+    pub intake: Arc<IntakeRules>,
 }
 
 impl MasterConfig {
@@ -196,14 +201,15 @@ impl LockConfig {
 /// Where changes come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangeSourceConfig {
-    GitPoller(GitPollerConfig),
+    /// Looks for changes by itself.
+    Looks(SourcePlan),
     PbChangeSource(PbChangeSourceConfig),
 }
 
 impl ChangeSourceConfig {
     pub fn name(&self) -> &str {
         match self {
-            ChangeSourceConfig::GitPoller(poller) => &poller.name,
+            ChangeSourceConfig::Looks(plan) => &plan.name,
             ChangeSourceConfig::PbChangeSource(source) => &source.name,
         }
     }
@@ -211,7 +217,7 @@ impl ChangeSourceConfig {
     /// The port that it has of its own.
     fn listen(&self) -> Option<WorkerListen> {
         match self {
-            ChangeSourceConfig::GitPoller(_) => None,
+            ChangeSourceConfig::Looks(_) => None,
             ChangeSourceConfig::PbChangeSource(source) => Some(WorkerListen {
                 protocol: WorkerProtocol::PerspectiveBroker,
                 listen: source.port.clone()?,
@@ -238,43 +244,6 @@ impl std::fmt::Debug for PbChangeSourceConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PbChangeSourceConfig").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// `GitPoller`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GitPollerConfig {
-    /// Default: the repository URL.
-    pub name: String,
-    pub repourl: String,
-    pub branches: Branches,
-    pub poll_interval: Duration,
-    pub poll_at_launch: bool,
-    pub poll_random_delay_min: Duration,
-    pub poll_random_delay_max: Duration,
-    pub project: String,
-    pub category: Option<String>,
-    pub codebase: String,
-    /// Program name or path, default `git`.
-    pub gitbin: String,
-    /// Directory of the poller's bare clone, relative to the base directory.
-    pub workdir: PathBuf,
-    /// Take the author's date (`usetimestamps`, default true) instead of the time of the poll.
-    pub usetimestamps: bool,
-    /// Extra properties of each change.
-    pub properties: Properties,
-    /// Report a change for a new branch's commits that are already known elsewhere.
-    pub build_pushes_with_no_commits: bool,
-}
-
-/// Which branches a poller watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Branches {
-    /// The branch that the remote's `HEAD` names: what stock watches when nothing is said.
-    Head,
-    /// `branches = true`
-    All,
-    /// Exact names and shell patterns.
-    Named(Vec<String>),
 }
 
 /// A scheduler and its plan.
@@ -333,6 +302,13 @@ impl SchedulerOptions {
             codebase: codebase.clone(),
         };
         self.codebases.iter().map(stamp).collect()
+    }
+}
+
+impl SchedulerConfig {
+    /// What it makes of a change; `None` for a scheduler that does not look at changes.
+    pub fn verdict(&self, change: &Change) -> Option<Verdict> {
+        self.plan.verdict(&self.options, change)
     }
 }
 

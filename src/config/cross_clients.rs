@@ -52,6 +52,6 @@ pub fn own_ports(draft: &Draft) -> impl Iterator<Item = (String, &Listen)> {
 fn sources(draft: &Draft) -> impl Iterator<Item = (&str, &PbChangeSourceConfig)> {
     draft.change_sources.iter().filter_map(|(path, source)| match source {
         ChangeSourceConfig::PbChangeSource(source) => Some((path.as_str(), source)),
-        ChangeSourceConfig::GitPoller(_) => None,
+        ChangeSourceConfig::Looks(_) => None,
     })
 }

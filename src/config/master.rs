@@ -14,18 +14,18 @@ use super::{
     builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers, values,
     workers, www,
 };
+use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
 use crate::flow::services::registry::{self, ServiceConfig};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 17] = [
+const LATER: [&str; 15] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
     "changeHorizon",
-    "codebaseGenerator",
     "codebases",
     "configurators",
     "logCompressionLimit",
@@ -34,7 +34,6 @@ const LATER: [&str; 17] = [
     "metrics",
     "mq",
     "multiMaster",
-    "revlink",
     "secretsProviders",
     "user_managers",
     "validation",
@@ -57,6 +56,7 @@ pub struct Draft {
     pub projects: Vec<(String, ProjectConfig)>,
     pub services: Vec<(String, ServiceConfig)>,
     pub logs: LogSettings,
+    pub intake: IntakeRules,
 }
 
 /// How the installation presents itself.
@@ -96,6 +96,10 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         projects: projects::parse(&mut fields),
         services: services(&mut fields),
         logs: logs(&mut fields),
+        intake: IntakeRules {
+            revlink: RevlinkRules::read(&mut fields),
+            codebases: CodebaseRules::read(&mut fields),
+        },
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
     fields.take("buildbotNetUsageData");
@@ -151,10 +155,7 @@ fn logs(fields: &mut Fields<'_>) -> LogSettings {
         let known = METHODS.contains(&method.as_str());
         (!known).then(|| format!("is '{method}' and must be one of {}", METHODS.join(", ")))
     });
-    fields.optional_checked("logEncoding", |encoding: &String| {
-        let utf8 = ["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str());
-        (!utf8).then(|| "other encodings than utf-8 are not supported yet".to_owned())
-    });
+    values::utf8_only(fields, "logEncoding");
     let size = |bytes: usize| bytes as u64;
     LogSettings {
         compression: compression.unwrap_or_else(|| "gz".to_owned()),
@@ -190,6 +191,7 @@ impl Draft {
             projects: values(self.projects),
             services: values(self.services),
             logs: self.logs,
+            intake: Arc::new(self.intake),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::value::{Object, Value as Jinja};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use serde_json::Value;
 
 use crate::config::fields::FromRaw;
 use crate::config::raw::Raw;
@@ -66,6 +67,30 @@ impl Expression {
         compiled
             .eval(Jinja::from_object(scope))
             .map(|value| value.is_true())
+            .map_err(|error| complaint(&self.source, &error))
+    }
+
+    /// Is it true for these facts, whose top-level names are its variables?
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval).
+    pub fn holds(&self, facts: &Value) -> Result<bool, String> {
+        self.value(facts).map(|value| value.is_true())
+    }
+
+    /// The text that it makes of these facts; nothing and a missing name are empty.
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval).
+    pub fn text(&self, facts: &Value) -> Result<String, String> {
+        let value = self.value(facts)?;
+        Ok(if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() })
+    }
+
+    fn value(&self, facts: &Value) -> Result<Jinja, String> {
+        ENVIRONMENT
+            .compile_expression(&self.source)
+            .and_then(|compiled| compiled.eval(Jinja::from_serialize(facts)))
             .map_err(|error| complaint(&self.source, &error))
     }
 }
@@ -186,7 +211,7 @@ impl Object for Prop {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

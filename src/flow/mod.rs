@@ -2,15 +2,22 @@
 //! and rows come in as values, a decision comes out.
 
 pub mod restart;
+pub mod rhythm;
 pub mod branches;
 pub mod git_log;
+pub mod hg_log;
 pub mod pattern;
 pub mod priority;
+pub mod change_facts;
+pub mod category;
 pub mod change_filter;
+pub mod file_filter;
+pub mod intake;
 pub mod stable_timer;
 pub mod calendar;
 pub mod timed;
 pub mod sources;
+pub mod verdict;
 pub mod force;
 pub mod old_worker;
 pub mod rules;

@@ -16,6 +16,7 @@ use crate::config::problems::Place;
 use crate::config::raw::{Raw, RawValue};
 use crate::db::{DbError, schedulers};
 use crate::events::Event;
+use crate::flow::verdict::Verdict;
 use crate::flow::change_filter::ChangeFilter;
 use crate::flow::stable_timer::{ClassifiedChange, Decision, TimerKey, decide_all, seen_at};
 use crate::model::{Change, ChangeId};
@@ -119,8 +120,8 @@ impl Scheduler for Basic {
         incoming::skip(desk)
     }
 
-    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
-        self.interest.verdict(options, change)
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Option<Verdict> {
+        Some(self.interest.verdict(options, change))
     }
 
     /// Looks at new changes and submits what is due.

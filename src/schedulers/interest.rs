@@ -4,6 +4,7 @@ use crate::config::checked::SchedulerOptions;
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::flow::change_filter::{ChangeFilter, FileFilter};
+use crate::flow::verdict::{Judge, Verdict};
 use crate::model::Change;
 
 /// `change_filter`, `fileIsImportant` and `onlyImportant`.
@@ -42,23 +43,16 @@ impl Interest {
         (important || !self.only_important).then_some(important)
     }
 
-    /// The same in words, for people.
-    ///
-    /// # Errors
-    /// Why the scheduler does not take the change.
-    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
-        if !self.filter.matches(change) {
-            return Err("the change filter does not match".to_owned());
-        }
-        if !options.knows(&change.codebase) {
-            let codebase = &change.codebase;
-            return Err(format!("codebase '{codebase}' is not among the scheduler's codebases"));
-        }
-        match (self.important.is_important(change), self.only_important) {
-            (true, _) => Ok("builds it".to_owned()),
-            (false, false) => Ok("unimportant: built with the next important change".to_owned()),
-            (false, true) => Err("unimportant, and onlyImportant is set".to_owned()),
-        }
+    /// The same in words.
+    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Verdict {
+        let judge = Judge {
+            scheduler: &options.name,
+            filter: &self.filter,
+            important: &self.important,
+            only_important: self.only_important,
+            knows: &|codebase| options.knows(codebase),
+        };
+        judge.verdict(change)
     }
 }
 

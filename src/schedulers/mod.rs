@@ -30,6 +30,7 @@ pub use order::{ForceRequest, Order, Refused, Trigger};
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::db::{Conn, DbError, state};
 use crate::events::Event;
+use crate::flow::verdict::Verdict;
 use crate::model::{BuildRequestId, BuilderId, BuildsetId, Change, ObjectId, SchedulerId, Timestamp};
 
 /// One configured scheduler's own part; the options that all share lie beside it in
@@ -82,13 +83,10 @@ pub trait Scheduler: std::fmt::Debug + Send + Sync {
         Err(order.not_for(desk.options))
     }
 
-    /// Does it take this change, and why (not)? For `buildbot simulate`.
-    ///
-    /// # Errors
-    /// Why it does not, for people.
-    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+    /// What it makes of a change, for people; `None` when it does not look at changes.
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Option<Verdict> {
         let _ = (options, change);
-        Err("does not listen to changes".to_owned())
+        None
     }
 
     /// The scheduler whose buildsets it waits for.

@@ -11,6 +11,7 @@ use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::db::DbError;
 use crate::events::Event;
+use crate::flow::verdict::Verdict;
 use crate::flow::calendar::{Calendar, Field, Part};
 use crate::model::Change;
 
@@ -103,7 +104,7 @@ impl Scheduler for Nightly {
         self.timed.skip(desk, CLASS)
     }
 
-    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Option<Verdict> {
         self.timed.verdict(options, change)
     }
 

@@ -9,6 +9,7 @@ use crate::config::checked::SchedulerOptions;
 use crate::config::fields::Fields;
 use crate::db::DbError;
 use crate::events::Event;
+use crate::flow::verdict::Verdict;
 use crate::model::Change;
 
 const CLASS: &str = "Periodic";
@@ -48,7 +49,7 @@ impl Scheduler for Periodic {
         self.timed.skip(desk, CLASS)
     }
 
-    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+    fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Option<Verdict> {
         self.timed.verdict(options, change)
     }
 

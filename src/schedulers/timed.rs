@@ -14,6 +14,7 @@ use crate::config::raw::RawValue;
 use crate::db::{DbError, schedulers, state};
 use crate::flow::change_filter::ChangeFilter;
 use crate::flow::timed::{Occasion, Turn, decide};
+use crate::flow::verdict::Verdict;
 use crate::model::{Change, Timestamp};
 
 const LAST: &str = "last_build";
@@ -55,15 +56,15 @@ impl Timed {
     }
 
     /// See [`Scheduler::verdict`](super::Scheduler::verdict).
-    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Result<String, String> {
+    pub fn verdict(&self, options: &SchedulerOptions, change: &Change) -> Option<Verdict> {
         if !self.only_if_changed {
-            return Err("builds when its time has come, whatever changes".to_owned());
+            return None;
         }
-        if !self.branch.matches(change) {
-            return Err("'branch' is another one".to_owned());
+        let mut verdict = self.interest.verdict(options, change);
+        if let Some(why) = self.branch.why_not(change) {
+            (verdict.takes, verdict.why) = (false, why);
         }
-        let verdict = self.interest.verdict(options, change)?;
-        Ok(format!("{verdict}, when its time has come"))
+        Some(verdict)
     }
 
     /// Takes up where the last life ended. One that does not listen forgets what it has heard.

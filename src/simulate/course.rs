@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::build::{self, Cause};
-use super::report::{BuildsetReport, ChangeReport, Report, StampReport, Verdict};
+use super::report::{BuildsetReport, ChangeReport, Report, SchedulerReport, StampReport};
 use super::world::World;
 use crate::config::checked::SchedulerConfig;
 use crate::db::{Conn, DbError, buildrequests, buildsets};
@@ -65,12 +65,12 @@ pub(super) async fn run(world: &World<'_>, changes: Vec<NewChange>) -> Result<Re
 
 fn heard(schedulers: &[SchedulerConfig], change: &Change) -> ChangeReport {
     let verdict = |one: &SchedulerConfig| {
-        let verdict = one.plan.verdict(&one.options, change);
-        Verdict {
+        let verdict = one.verdict(change);
+        SchedulerReport {
             scheduler: one.options.name.clone(),
             class: one.plan.class(),
-            takes: verdict.is_ok(),
-            why: verdict.unwrap_or_else(|why| why),
+            takes: verdict.as_ref().is_some_and(|verdict| verdict.takes),
+            why: verdict.map_or("does not listen to changes".to_owned(), |verdict| verdict.why),
         }
     };
     ChangeReport {
@@ -85,7 +85,7 @@ fn heard(schedulers: &[SchedulerConfig], change: &Change) -> ChangeReport {
 }
 
 fn takes_any(one: &SchedulerConfig, changes: &[Change]) -> bool {
-    changes.iter().any(|change| one.plan.verdict(&one.options, change).is_ok())
+    changes.iter().filter_map(|change| one.verdict(change)).any(|verdict| verdict.takes)
 }
 
 impl Course<'_, '_> {

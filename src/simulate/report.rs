@@ -24,12 +24,12 @@ pub struct ChangeReport {
     pub author: String,
     /// First line of the message.
     pub subject: String,
-    pub schedulers: Vec<Verdict>,
+    pub schedulers: Vec<SchedulerReport>,
 }
 
 /// Does a scheduler take a change?
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct SchedulerReport {
     pub scheduler: String,
     #[serde(rename = "type")]
     pub class: &'static str,

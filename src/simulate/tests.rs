@@ -145,7 +145,7 @@ async fn what_nobody_takes_builds_nothing() {
     assert!(report.to_string().contains("Nothing would be built."));
     let unimportant = played(FARM, vec![change("main", "README.md")]).await;
     assert!(unimportant.buildsets.is_empty());
-    assert!(unimportant.changes[0].schedulers[0].why.contains("unimportant"));
+    assert!(unimportant.changes[0].schedulers[0].why.contains("important one"));
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel", "tokio"],
     },
     Rule { module: "events", ours: &["model"], never: &["actix", "actix_web", "diesel"] },
+    Rule { module: "http", ours: &[], never: &["actix", "actix_web", "diesel"] },
     Rule { module: "db", ours: &["model"], never: &["actix", "actix_web"] },
     Rule {
         module: "steps",
@@ -46,13 +47,26 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
+        module: "change_sources",
+        ours: &[
+            "model",
+            "http",
+            "flow",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::values",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
         module: "config",
-        ours: &["model", "flow", "steps", "schedulers"],
+        ours: &["model", "flow", "steps", "schedulers", "change_sources"],
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
         module: "actors",
-        ours: &["model", "flow", "steps", "schedulers", "db", "events", "config"],
+        ours: &["model", "flow", "steps", "schedulers", "change_sources", "db", "events", "config"],
         never: &["actix_web", "handlebars", "diesel"],
     },
     Rule {
@@ -72,7 +86,18 @@ const RULES: &[Rule] = &[
 ];
 
 const ALL: &[&str] = &[
-    "model", "flow", "events", "db", "steps", "schedulers", "config", "actors", "status", "simulate",
+    "model",
+    "flow",
+    "events",
+    "http",
+    "db",
+    "steps",
+    "schedulers",
+    "change_sources",
+    "config",
+    "actors",
+    "status",
+    "simulate",
     "cli",
 ];
 

@@ -127,7 +127,7 @@ impl Handler<AddChange> for PbSourceActor {
         }
         let intake = self.wiring.intake.clone();
         let storing = async move {
-            let batch = Batch { changes: vec![change?], state: None };
+            let batch = Batch { changes: vec![change?], memory: None };
             Ok(intake.submit(batch).await)
         };
         Box::pin(storing.into_actor(self).map(|stored, source, _| {

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use super::check;
+use crate::change_sources::registry::REGISTRY as SOURCES;
 use crate::steps::registry::REGISTRY;
 
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 38] = [
+const SECTIONS: [(&str, &str); 40] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -21,8 +22,9 @@ const SECTIONS: [(&str, &str); 38] = [
     ("www", "### `www`"),
     ("workers[0]", "## Workers"),
     ("workers[1]", "## Workers"),
-    ("change_source[0]", "### GitPoller"),
-    ("change_source[1]", "### PBChangeSource"),
+    ("change_source[0]", "### PBChangeSource"),
+    ("codebaseGenerator[0]", "### `change_filter`"),
+    ("revlink[0]", "### `codebaseGenerator` and `revlink`"),
     ("schedulers[0]", "## Schedulers"),
     ("schedulers[0].change_filter", "### `change_filter`"),
     ("schedulers[0].fileIsImportant", "### `fileIsImportant`"),
@@ -57,7 +59,7 @@ fn alien_file() -> String {
     let mut text = String::from(
         "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }, { type = 'LocalWorker', zzqx = 1 }]\n\
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
-         change_source = [{ type = 'GitPoller', zzqx = 1 }, { type = 'PBChangeSource', zzqx = 1 }]\n\
+         codebaseGenerator = [{ zzqx = 1 }]\nrevlink = [{ zzqx = 1 }]\n\
          factories = { a = { zzqx = 1 } }\n\
          projects = [{ zzqx = 1 }]\n\
          services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
@@ -76,17 +78,14 @@ fn alien_file() -> String {
     for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]
-";
+    text += "]\n";
     text += &rest;
-    text += "[[locks]]
-type = 'MasterLock'
-zzqx = 1
-\
-             [[builders]]
-zzqx = 1
-locks = [{ name = 'x', zzqx = 1 }]
-";
+    text += "[[locks]]\ntype = 'MasterLock'\nzzqx = 1\n\
+             [[builders]]\nzzqx = 1\nlocks = [{ name = 'x', zzqx = 1 }]\n";
+    text += "[[change_source]]\ntype = 'PBChangeSource'\nzzqx = 1\n";
+    for source in SOURCES {
+        text += &format!("[[change_source]]\ntype = '{}'\nzzqx = 1\n", source.class);
+    }
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
@@ -130,7 +129,18 @@ fn every_key_of_every_section() {
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();
     assert_eq!(steps, REGISTRY.len());
-    assert_eq!(known.len(), SECTIONS.len() + steps, "a table is read that SECTIONS does not list");
+    let others = SECTIONS.len() + steps + SOURCES.len();
+    assert_eq!(known.len(), others, "a table is read that SECTIONS does not list");
+}
+
+#[test]
+fn every_key_of_every_change_source() {
+    let known = known_keys();
+    for (index, source) in SOURCES.iter().enumerate() {
+        let path = format!("change_source[{}]", index + 1);
+        section(&format!("### {}", source.class));
+        assert_named(&path, "## Change sources", &known[&path]);
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{EXAMPLE, check};
-use crate::config::checked::{Branches, ChangeSourceConfig, FieldKind, Listen};
+use crate::change_sources::{PollTimes, Rhythm};
+use crate::config::checked::{ChangeSourceConfig, FieldKind, Listen};
 use crate::config::sample;
 use crate::flow::rules::Collapse;
 
@@ -41,15 +42,13 @@ fn the_example_becomes_values() {
 #[test]
 fn the_poller_has_stocks_defaults() {
     let config = check(EXAMPLE).expect("a good configuration");
-    let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else {
-        panic!("another")
-    };
-    assert_eq!(poller.name, "https://example.org/hello.git");
-    assert_eq!(poller.branches, Branches::Named(vec!["main".into()]));
-    assert_eq!(poller.poll_interval, Duration::from_secs(300));
-    assert!(!poller.poll_at_launch && poller.usetimestamps && !poller.build_pushes_with_no_commits);
-    assert_eq!((poller.gitbin.as_str(), poller.codebase.as_str()), ("git", ""));
-    assert_eq!(poller.workdir.to_str(), Some("gitpoller-work/https___example_org_hello_git"));
+    let ChangeSourceConfig::Looks(poller) = &config.change_sources[0] else { panic!("another") };
+    assert_eq!(
+        (poller.name.as_str(), poller.class),
+        ("https://example.org/hello.git", "GitPoller")
+    );
+    let every = PollTimes { interval: Duration::from_secs(300), ..PollTimes::STOCK };
+    assert_eq!(poller.rhythm, Rhythm::Polls(every));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One mistake at a time, section by section, and the message it gets.
 
 use super::{check, edited, problem_of};
-use crate::config::checked::{Branches, ChangeSourceConfig, Listen};
+use crate::config::checked::{ChangeSourceConfig, Listen};
 
 const WORKER: &str = "max_builds = 2";
 const POLLER: &str = "branches = [\"main\"]";
@@ -121,26 +121,18 @@ fn change_sources() {
         (POLLER, "branches = ['a']\nbranch = 'a'", "given beside 'branch'"),
         (POLLER, "pollRandomDelayMin = 3", "must not be longer than 'pollRandomDelayMax'"),
         (POLLER, "pollRandomDelayMax = 300", "must be shorter than 'pollInterval'"),
-        (POLLER, "sshPrivateKey = 'x'", "sshPrivateKey: is not supported yet"),
+        (POLLER, "sshHostKey = 'x'", "need an 'sshPrivateKey'"),
+        (POLLER, "only_tags = true\nbranches = true", "given beside 'branch' or 'branches'"),
+        (POLLER, "branches = { expression = 'a ==' }", "the expression 'a ==' is wrong"),
         (POLLER, "properties = 'x'", "must be a table of properties"),
         (POLLER, "workdir = ''", "workdir: must not be empty"),
         ("pollInterval = 300", "pollinterval = 300", "did you mean 'pollInterval'?"),
         ("pollInterval = 300", "pollInterval = '5m'", "must be a number of seconds, not a string"),
         ("pollInterval = 300", "pollInterval = 0", "never polls"),
-        ("\"GitPoller\"", "\"HgPoller\"", "'HgPoller' is not supported yet"),
+        ("\"GitPoller\"", "\"P4Source\"", "'P4Source' is not supported yet"),
         ("\"GitPoller\"", "\"GitPolar\"", "did you mean 'GitPoller'?"),
         ("type = \"GitPoller\"", "", "needs a 'type': GitPoller"),
     ]);
-    for (text, branches) in [
-        ("", Branches::Head),
-        ("branches = true", Branches::All),
-        ("branches = 'rel-*'", Branches::Named(vec!["rel-*".into()])),
-        ("branch = 'main'", Branches::Named(vec!["main".into()])),
-    ] {
-        let config = check(&edited(POLLER, text)).expect("good");
-        let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else { panic!() };
-        assert_eq!(poller.branches, branches, "{text}");
-    }
     let single = check(&edited("[[change_source]]", "[change_source]")).expect("good");
     assert_eq!(single.change_sources.len(), 1);
 }

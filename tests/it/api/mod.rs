@@ -58,6 +58,13 @@ command = ["true"]
 type = "ForceScheduler"
 name = "force"
 builderNames = ["b-tests"]
+
+[[schedulers]]
+type = "SingleBranchScheduler"
+name = "only-lib"
+change_filter = {}
+codebases = ["lib"]
+builderNames = ["b-tests"]
 "#;
 
 fn config(dir: &std::path::Path) -> MasterConfig {
@@ -125,7 +132,8 @@ impl Web {
 }
 
 fn client() -> Client {
-    let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+    let builder =
+        buildbot::http::builder().expect("TLS").redirect(reqwest::redirect::Policy::none());
     builder.no_proxy().build().unwrap()
 }
 

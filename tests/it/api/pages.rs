@@ -18,6 +18,10 @@ fn every_page_is_shown() {
             ("/logs/1", "were deleted"),
             ("/changes", "commit 2 ä"),
             ("/changes/9", "290079eb3aa7b83bb6e4b63be0372b2eb82fb944"),
+            (
+                "/changes/9",
+                "only-lib</th><td>no</td><td class=\"wide\">the codebase &#x27;&#x27; is not",
+            ),
             ("/workers", "maint ü"),
             ("/workers/local2", "maint ü"),
             ("/pending", "wait"),

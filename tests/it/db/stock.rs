@@ -71,7 +71,12 @@ impl Stock {
             .spawn()
             .unwrap();
         let base = format!("http://127.0.0.1:{port}/api/v2/");
-        let mut stock = Stock { child, dir: dir.to_owned(), base, http: reqwest::Client::new() };
+        let mut stock = Stock {
+            child,
+            dir: dir.to_owned(),
+            base,
+            http: buildbot::http::builder().expect("TLS").build().expect("a client"),
+        };
         let deadline = Instant::now() + PATIENCE;
         while stock.try_get("masters").await.is_none() {
             stock.check(deadline, "serve");
