@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::transfer::TransferEnd;
 use super::{
-    BuilderFacts, Capture, Finished, Outcome, StepError, StepPlan, Stream, Workbench, WorkerFacts,
+    BuilderFacts, Capture, Finished, LineObserver, Observing, Outcome, StepError, StepPlan, Stream,
+    Workbench, WorkerFacts,
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
@@ -96,6 +97,15 @@ impl FakeBench {
             [Command::Shell(shell)] => shell,
             other => panic!("not one shell command: {other:?}"),
         }
+    }
+
+    async fn answer(&mut self, command: Command) -> Result<Finished, StepError> {
+        self.commands.push(command.clone());
+        Ok(match &mut self.worker_side {
+            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
+            Worker::Local(directory) => run_local(directory, command).await,
+            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
+        })
     }
 
     /// Puts the output into the log.
@@ -202,12 +212,21 @@ impl Workbench for FakeBench {
     }
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
-        self.commands.push(command.clone());
-        let finished = match &mut self.worker_side {
-            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
-            Worker::Local(directory) => run_local(directory, command).await,
-            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
-        };
+        let finished = self.answer(command).await?;
+        Ok(self.ended(finished, capture))
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        let finished = self.answer(command).await?;
+        let mut observing = Observing::new(observer);
+        observing.push(Stream::Stdout, &finished.stdout);
+        observing.push(Stream::Stderr, &finished.stderr);
+        observing.finish();
         Ok(self.ended(finished, capture))
     }
 

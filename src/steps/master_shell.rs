@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use super::command::{environment, positive, render_command, render_own_env};
 use super::interruption::interrupted;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_optional;
 use super::{LimitReached, Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
@@ -342,7 +342,16 @@ fn shown(arg: &Arg) -> &str {
     }
 }
 
-pub(super) fn defaults() -> StepOptions {
+pub(super) const TYPES: &[StepType] = &[
+    StepType {
+        class: "MasterShellCommand",
+        name: "MasterShellCommand",
+        defaults,
+        parse,
+    },
+];
+
+fn defaults() -> StepOptions {
     StepOptions {
         halt_on_failure: true,
         description: Some("Running".to_owned()),
@@ -351,7 +360,7 @@ pub(super) fn defaults() -> StepOptions {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
     if let Some(raw) = fields.take("usePTY")
         && raw.value != crate::config::raw::RawValue::Bool(false)
     {

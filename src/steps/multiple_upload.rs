@@ -8,7 +8,7 @@ use protocol::command::{Block, Command, Compression};
 use protocol::update::Update;
 
 use super::line::Line;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_texts;
 use super::transfer::link::Link;
 use super::transfer::options::{BlockOptions, compression, mode, renamed};
@@ -16,7 +16,7 @@ use super::transfer::path::safe_name;
 use super::transfer::run::{
     FileSource, cancelled, render_master_path, upload_directory, upload_file,
 };
-use super::upload::BLOCK;
+use super::upload::{self, BLOCK};
 use super::{Capture, Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::Renderable;
@@ -164,7 +164,16 @@ fn join(directory: &str, path: &str, system: &str) -> String {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+pub(super) const TYPES: &[StepType] = &[
+    StepType {
+        class: "MultipleFileUpload",
+        name: "upload",
+        defaults: upload::defaults,
+        parse,
+    },
+];
+
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     renamed(fields, "slavesrcs", "workersrcs");
     Arc::new(MultipleFileUpload {
         sources: fields.required("workersrcs"),

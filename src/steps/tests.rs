@@ -1,6 +1,7 @@
 //! The steps that run one command, the options all steps share, and the lines they show.
 
 mod sequence;
+mod tools;
 mod worker_files;
 
 use protocol::command::{Arg, CommandLine, EnvValue};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fake::{FakeBench, ended, parsed, plan};
 use super::*;
-use crate::steps::registry::REGISTRY;
+use crate::steps::registry;
 
 fn shell(options: Value) -> StepPlan {
     let mut step = json!({"type": "ShellCommand"});
@@ -71,7 +72,7 @@ async fn stock_defaults() {
     assert_eq!(sent.interrupt_signal.as_deref(), Some("KILL"));
     assert_eq!(sent.command, CommandLine::Text("make test".into()));
     let options: Vec<(&str, &str, bool)> =
-        REGISTRY.iter().map(|t| (t.class, t.name, (t.defaults)().halt_on_failure)).collect();
+        registry::all().map(|t| (t.class, t.name, (t.defaults)().halt_on_failure)).collect();
     for expected in [
         ("ShellCommand", "shell", false),
         ("Configure", "configure", true),

@@ -20,8 +20,8 @@ use crate::flow::interpolate::RenderContext;
 use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
-    BuilderFacts, CAPTURE_LIMIT, Capture, Finished, StepError, StepPlan, Stream, Workbench,
-    WorkerFacts,
+    BuilderFacts, CAPTURE_LIMIT, Capture, Finished, LineObserver, Observing, StepError, StepPlan,
+    Stream, Workbench, WorkerFacts,
 };
 
 /// How long a worker may take to end a command after it was asked to.
@@ -147,8 +147,12 @@ impl Bench {
         &mut self,
         update: Update,
         capture: Capture,
+        observing: Option<&mut Observing<'_>>,
         finished: &mut Finished,
     ) -> Result<(), StepError> {
+        if let Some(observing) = observing {
+            observe(observing, &update);
+        }
         match update {
             Update::Stdout(text) => {
                 if capture.stdout {
@@ -168,8 +172,7 @@ impl Bench {
             }
             Update::Rc(rc) => {
                 finished.rc = Some(rc);
-                let text = format!("program finished with exit code {rc}\n");
-                self.output(capture, Stream::Header, text).await?;
+                self.output(capture, Stream::Header, exit_line(rc)).await?;
             }
             Update::FailureReason(reason) => finished.failure_reason = Some(reason),
             Update::Elapsed(_) => {}
@@ -210,6 +213,7 @@ impl Bench {
         &mut self,
         mut running: Running,
         mut end: Option<&mut dyn TransferEnd>,
+        mut observing: Option<&mut Observing<'_>>,
         capture: Capture,
     ) -> Result<Finished, StepError> {
         let mut finished = Finished::default();
@@ -219,7 +223,8 @@ impl Bench {
             tokio::select! {
                 event = running.next() => match event {
                     CommandEvent::Update(update) => {
-                        self.take_update(update, capture, &mut finished).await?;
+                        let observing = observing.as_deref_mut();
+                        self.take_update(update, capture, observing, &mut finished).await?;
                     }
                     CommandEvent::Transfer { part, answer } => {
                         // A stock worker cannot bear an error here (it would never end the command):
@@ -256,6 +261,22 @@ impl Bench {
                 }
             }
         }
+    }
+}
+
+/// How the log tells an exit status.
+fn exit_line(rc: i64) -> String {
+    format!("program finished with exit code {rc}\n")
+}
+
+/// Lets an observer hear what goes into the log of the output.
+fn observe(observing: &mut Observing<'_>, update: &Update) {
+    match update {
+        Update::Stdout(text) => observing.push(Stream::Stdout, text),
+        Update::Stderr(text) => observing.push(Stream::Stderr, text),
+        Update::Header(text) => observing.push(Stream::Header, text),
+        Update::Rc(rc) => observing.push(Stream::Header, &exit_line(*rc)),
+        _ => {}
     }
 }
 
@@ -341,7 +362,20 @@ impl Workbench for Bench {
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
         let running = self.start(command).await?;
-        self.follow(running, None, capture).await
+        self.follow(running, None, None, capture).await
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        let running = self.start(command).await?;
+        let mut observing = Observing::new(observer);
+        let finished = self.follow(running, None, Some(&mut observing), capture).await?;
+        observing.finish();
+        Ok(finished)
     }
 
     async fn transfer(
@@ -351,7 +385,7 @@ impl Workbench for Bench {
         capture: Capture,
     ) -> Result<Finished, StepError> {
         let running = self.start(command).await?;
-        self.follow(running, Some(end), capture).await
+        self.follow(running, Some(end), None, capture).await
     }
 
     async fn log(

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use crate::steps::registry::REGISTRY;
+use crate::steps::registry;
 
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
@@ -56,7 +56,7 @@ fn alien_file() -> String {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
     text += "]\n[[builders]]\nzzqx = 1\n";
-    for step in REGISTRY {
+    for step in registry::all() {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
     text
@@ -98,7 +98,7 @@ fn every_key_of_every_section() {
         assert_named(path, heading, keys);
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();
-    assert_eq!(steps, REGISTRY.len());
+    assert_eq!(steps, registry::all().count());
     assert_eq!(known.len(), SECTIONS.len() + steps, "a table is read that SECTIONS does not list");
 }
 

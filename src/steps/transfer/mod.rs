@@ -7,6 +7,7 @@
 //! | `source` | the ends that send a file or a text |
 //! | `path` | which paths of the master a step may name |
 //! | `options`, `link` | the options that the steps share |
+//! | `text` | a small file of the worker, in memory |
 //! | `run` | one transfer command, and what its end means for the step |
 
 pub(super) mod directory;
@@ -19,6 +20,7 @@ pub(super) mod run;
 pub(super) mod source;
 #[cfg(test)]
 mod tests;
+pub(super) mod text;
 mod unpack;
 
 use async_trait::async_trait;
