@@ -35,6 +35,7 @@ pub mod builds;
 pub mod steps;
 pub mod logs;
 pub mod properties;
+pub mod test_results;
 pub mod state;
 
 use std::any::Any;

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
-use crate::model::{Change, LogType, Properties, SourceStamp, SourceStampId};
+use crate::model::{
+    Change, LogType, Properties, SourceStamp, SourceStampId, TestResult, TestResultSetId, TestSet,
+};
 
 /// Where commands go.
 pub(super) enum Worker {
@@ -46,6 +48,7 @@ pub(super) struct FakeBench {
     pub logs: Vec<(String, Stream, String)>,
     /// Text, address.
     pub urls: Vec<(String, String)>,
+    pub test_sets: Vec<(TestSet, Vec<TestResult>)>,
     /// Lines shown while the step ran.
     pub summaries: Vec<String>,
     /// Where the output of commands goes.
@@ -78,6 +81,7 @@ impl FakeBench {
             commands: Vec::new(),
             logs: Vec::new(),
             urls: Vec::new(),
+            test_sets: Vec::new(),
             summaries: Vec::new(),
             output_log: "stdio".into(),
             interrupt_after: None,
@@ -267,6 +271,20 @@ impl Workbench for FakeBench {
 
     fn set_output_log(&mut self, name: &str) {
         self.output_log = name.into();
+    }
+
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError> {
+        self.test_sets.push((set, Vec::new()));
+        Ok(TestResultSetId(self.test_sets.len() as i64))
+    }
+
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        self.test_sets[set.0 as usize - 1].1.extend(results);
+        Ok(())
     }
 
     fn set_summary(&mut self, text: &str) {

@@ -46,6 +46,7 @@ step_files! {
     rpm_lint,
     assert,
     log_renderable,
+    test_results,
 }
 
 #[cfg(test)]
@@ -65,7 +66,9 @@ pub use observe::{LineObserver, Observing};
 pub use plan::{Condition, StepOptions, StepPlan};
 
 use crate::flow::interpolate::InterpolateError;
-use crate::model::{Change, LogType, Properties, Results, SourceStamp};
+use crate::model::{
+    Change, LogType, Properties, Results, SourceStamp, TestResult, TestResultSetId, TestSet,
+};
 
 /// What one configured step does. The options all steps share live beside it in the plan.
 #[async_trait(?Send)]
@@ -163,6 +166,16 @@ pub trait Workbench {
     fn set_output_log(&mut self, name: &str) {
         let _ = name;
     }
+
+    /// Opens a set of test results. It is complete when the step ends.
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError>;
+
+    /// Adds results to a set of this step; a few hundred at once.
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError>;
 
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);

@@ -10,6 +10,7 @@ use protocol::update::Update;
 use super::line::Line;
 use super::registry::{Draft, StepType};
 use super::render::render_texts;
+use super::transfer::glob::{join, matches};
 use super::transfer::link::Link;
 use super::transfer::options::{BlockOptions, compression, mode, renamed};
 use super::transfer::path::safe_name;
@@ -124,44 +125,6 @@ async fn kind(
     };
     bench.log("stderr", LogType::Text, Stream::Stdout, &message).await?;
     Ok(Err(Results::Failure))
-}
-
-/// What the patterns match on the worker; `None` when somebody stopped the step.
-async fn matches(
-    bench: &mut dyn Workbench,
-    workdir: &str,
-    patterns: &[String],
-) -> Result<Option<Vec<String>>, StepError> {
-    let quiet = Capture { quiet: true, ..Capture::default() };
-    let mut found = Vec::new();
-    for pattern in patterns {
-        let path = join(workdir, pattern, &bench.worker().system);
-        let finished = bench.command(Command::Glob { path }, quiet).await?;
-        if let Some(reason) = finished.interrupted {
-            cancelled(bench, &reason).await?;
-            return Ok(None);
-        }
-        for update in finished.updates {
-            if let Update::Files(files) = update {
-                found.extend(files);
-            }
-        }
-    }
-    Ok(Some(found))
-}
-
-/// A path below a directory of the worker; an absolute one stays as it is.
-fn join(directory: &str, path: &str, system: &str) -> String {
-    let nt = system == "nt";
-    let drive = nt && path.get(1..2) == Some(":");
-    if path.starts_with('/') || drive || (nt && path.starts_with('\\')) {
-        return path.to_owned();
-    }
-    match directory {
-        "" => path.to_owned(),
-        directory if directory.ends_with('/') => format!("{directory}{path}"),
-        directory => format!("{directory}/{path}"),
-    }
 }
 
 pub(super) const TYPES: &[StepType] = &[

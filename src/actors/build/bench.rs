@@ -14,10 +14,13 @@ use tokio::time::Instant;
 
 use super::Surroundings;
 use crate::actors::worker::{CommandEvent, LinkError, Running, TransferPart, WorkerLink};
-use crate::db::logs;
+use crate::db::{Conn, DbError, logs, test_results};
 use crate::events::Event;
 use crate::flow::interpolate::RenderContext;
-use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
+use crate::model::{
+    Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl, TestResult, TestResultSetId,
+    TestSet,
+};
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
     BuilderFacts, CAPTURE_LIMIT, Capture, Finished, LineObserver, Observing, StepError, StepPlan,
@@ -50,6 +53,8 @@ struct CurrentStep {
     urls: Vec<StepUrl>,
     /// Where the output of commands goes.
     output_log: String,
+    /// Sets of test results, with passed and failed tests so far.
+    test_sets: IndexMap<TestResultSetId, (TestSet, i64, i64)>,
 }
 
 /// Everything a build needs to know to set up its bench.
@@ -99,12 +104,25 @@ impl Bench {
             summary: None,
             urls: Vec::new(),
             output_log: "stdio".to_owned(),
+            test_sets: IndexMap::new(),
         });
     }
 
-    /// Closes the step's logs. Its row is finished by the caller.
+    /// Closes the step's logs and sets of test results. Its row is finished by the caller.
     pub async fn end(&mut self) {
         let Some(step) = self.step.take() else { return };
+        for (id, (set, passed, failed)) in step.test_sets {
+            let counts = set.counts().then_some((passed, failed));
+            let complete = move |conn: &mut Conn| test_results::complete(conn, id, counts);
+            match self.surroundings.db.write(complete).await {
+                Ok(()) => {
+                    let build = step.row.build;
+                    let event = Event::TestSetCompleted { set: id, build };
+                    self.surroundings.announcer.announce(event);
+                }
+                Err(error) => tracing::error!(set = %id, %error, "cannot end test results"),
+            }
+        }
         for log in step.logs.into_values() {
             if let Err(error) = self.surroundings.log_intake.finish(log).await {
                 tracing::error!(%log, %error, "cannot finish a log");
@@ -264,6 +282,10 @@ impl Bench {
     }
 }
 
+fn cannot_store_tests(error: DbError) -> StepError {
+    StepError::Failed(format!("cannot store test results: {error}"))
+}
+
 /// How the log tells an exit status.
 fn exit_line(rc: i64) -> String {
     format!("program finished with exit code {rc}\n")
@@ -402,6 +424,38 @@ impl Workbench for Bench {
         if let Some(step) = &mut self.step {
             step.output_log = name.to_owned();
         }
+    }
+
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError> {
+        let Some(step) = &mut self.step else {
+            return Err(StepError::Failed("test results outside of any step".to_owned()));
+        };
+        let (build, row, about) = (step.row.build, step.row.id, set.clone());
+        let work = move |conn: &mut Conn| test_results::add_set(conn, build, row, &about);
+        let id = self.surroundings.db.write(work).await.map_err(cannot_store_tests)?;
+        step.test_sets.insert(id, (set, 0, 0));
+        self.surroundings.announcer.announce(Event::TestSetAdded { set: id, build });
+        Ok(id)
+    }
+
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        let known = self.step.as_mut().and_then(|step| step.test_sets.get_mut(&set));
+        let Some((about, passed, failed)) = known else {
+            return Err(StepError::Failed(format!("the step has no test results {set}")));
+        };
+        for result in &results {
+            match about.verdict(&result.value) {
+                Some(true) => *passed += 1,
+                Some(false) => *failed += 1,
+                None => {}
+            }
+        }
+        let work = move |conn: &mut Conn| test_results::add(conn, set, &results);
+        self.surroundings.db.write(work).await.map_err(cannot_store_tests)
     }
 
     fn set_summary(&mut self, text: &str) {
