@@ -88,8 +88,8 @@ fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
         let wrong = value.as_literal().is_some_and(|value| !value.is_null() && !fits(value));
         wrong.then(|| format!("must be {what}"))
     };
-    let definitions = fields
-        .optional_checked("definitions", |value| literal(value, Value::is_object, "a table"));
+    let definitions =
+        fields.optional_checked("definitions", |value| literal(value, Value::is_object, "a table"));
     let options =
         fields.optional_checked("options", |value| literal(value, Value::is_array, "a list"));
     Arc::new(CMake {

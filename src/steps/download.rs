@@ -85,14 +85,8 @@ impl Step for FileDownload {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "FileDownload",
-        name: "download",
-        defaults: upload::defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "FileDownload", name: "download", defaults: upload::defaults, parse }];
 
 fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let target = Target::parse(fields, draft);

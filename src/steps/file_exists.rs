@@ -44,14 +44,8 @@ impl Step for FileExists {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "FileExists",
-        name: "FileExists",
-        defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "FileExists", name: "FileExists", defaults, parse }];
 
 /// A failure ends the build.
 fn defaults() -> StepOptions {

@@ -180,14 +180,7 @@ fn with_port(url: &str, port: u16) -> String {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "Git",
-        name: "git",
-        defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] = &[StepType { class: "Git", name: "git", defaults, parse }];
 
 /// As for all source steps: without sources there is nothing to do.
 fn defaults() -> StepOptions {

@@ -342,14 +342,8 @@ fn shown(arg: &Arg) -> &str {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "MasterShellCommand",
-        name: "MasterShellCommand",
-        defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "MasterShellCommand", name: "MasterShellCommand", defaults, parse }];
 
 fn defaults() -> StepOptions {
     StepOptions {

@@ -47,6 +47,7 @@ step_files! {
     assert,
     log_renderable,
     test_results,
+    http,
 }
 
 #[cfg(test)]

@@ -127,14 +127,8 @@ async fn kind(
     Ok(Err(Results::Failure))
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "MultipleFileUpload",
-        name: "upload",
-        defaults: upload::defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "MultipleFileUpload", name: "upload", defaults: upload::defaults, parse }];
 
 fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     renamed(fields, "slavesrcs", "workersrcs");

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::plan::{Condition, StepOptions, StepPlan};
 use super::Step;
+use super::plan::{Condition, StepOptions, StepPlan};
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};

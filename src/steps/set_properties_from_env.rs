@@ -37,14 +37,8 @@ impl Step for SetPropertiesFromEnv {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "SetPropertiesFromEnv",
-        name: "SetPropertiesFromEnv",
-        defaults,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "SetPropertiesFromEnv", name: "SetPropertiesFromEnv", defaults, parse }];
 
 fn defaults() -> StepOptions {
     StepOptions {

@@ -48,12 +48,7 @@ impl Step for SetProperties {
 }
 
 pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "SetProperty",
-        name: "SetProperty",
-        defaults,
-        parse: set_property,
-    },
+    StepType { class: "SetProperty", name: "SetProperty", defaults, parse: set_property },
     StepType {
         class: "SetProperties",
         name: "SetProperties",

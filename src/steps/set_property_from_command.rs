@@ -122,14 +122,12 @@ fn assignment(line: &str) -> Option<(String, Value)> {
     named.then(|| (name.to_owned(), value.into()))
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "SetPropertyFromCommand",
-        name: "setproperty",
-        defaults: StepOptions::default,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] = &[StepType {
+    class: "SetPropertyFromCommand",
+    name: "setproperty",
+    defaults: StepOptions::default,
+    parse,
+}];
 
 fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let program = ProgramOptions::parse(fields, None);

@@ -75,14 +75,8 @@ fn is_empty(command: &Value) -> Result<bool, StepError> {
     }
 }
 
-pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "ShellSequence",
-        name: "generic",
-        defaults: StepOptions::default,
-        parse,
-    },
-];
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "ShellSequence", name: "generic", defaults: StepOptions::default, parse }];
 
 fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(ShellSequence {

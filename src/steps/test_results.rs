@@ -95,6 +95,10 @@ impl Step for TestResults {
             bench.log("stdio", LogType::Stdio, Stream::Stderr, &text).await?;
             tally.broken += files.len() - MOST_FILES;
         }
+        if tally.total() > MOST_TESTS {
+            let text = format!("only the first {MOST_TESTS} tests are stored\n");
+            bench.log("stdio", LogType::Stdio, Stream::Stderr, &text).await?;
+        }
         let bad = tally.failed + tally.broken > 0;
         let results = match tally.total() {
             _ if bad => Results::Failure,
@@ -227,8 +231,7 @@ impl Tally {
             0 => "no tests".to_owned(),
             total => format!("{total} tests"),
         };
-        let parts =
-            [(self.passed, "passed"), (self.failed, "failed"), (self.skipped, "skipped")];
+        let parts = [(self.passed, "passed"), (self.failed, "failed"), (self.skipped, "skipped")];
         for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
             text.push_str(&format!(" {count} {what}"));
         }

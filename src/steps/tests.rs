@@ -1,5 +1,6 @@
 //! The steps that run one command, the options all steps share, and the lines they show.
 
+mod reports;
 mod sequence;
 mod tools;
 mod worker_files;
@@ -411,7 +412,7 @@ fn mistakes_are_told_with_their_place() {
         (json!({"type": "SetPropertyFromCommand", "command": "x"}), "exactly one of"),
         (
             json!({"type": "SetPropertyFromCommand", "command": "x", "extract_fn": "f"}),
-            "use 'extract_re'",
+            "a function cannot stand here, but 'extract_re'",
         ),
         (
             json!({"type": "SetPropertyFromCommand", "command": "x", "extract_re": "a"}),

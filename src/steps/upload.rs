@@ -97,18 +97,8 @@ impl Step for DirectoryUpload {
 }
 
 pub(super) const TYPES: &[StepType] = &[
-    StepType {
-        class: "FileUpload",
-        name: "upload",
-        defaults,
-        parse: file,
-    },
-    StepType {
-        class: "DirectoryUpload",
-        name: "upload",
-        defaults,
-        parse: directory,
-    },
+    StepType { class: "FileUpload", name: "upload", defaults, parse: file },
+    StepType { class: "DirectoryUpload", name: "upload", defaults, parse: directory },
 ];
 
 /// Of every transfer: a failure ends the build.

@@ -91,8 +91,7 @@ impl WarningOptions {
     ) -> Result<Option<WarningRules>, StepError> {
         let mut suppressions = self.suppressions.clone();
         if let Some(source) = render_optional(bench, self.suppression_file.as_ref())? {
-            let file =
-                SmallFile { workdir: workdir.to_owned(), source, limit: SUPPRESSION_FILE };
+            let file = SmallFile { workdir: workdir.to_owned(), source, limit: SUPPRESSION_FILE };
             let Some(text) = read_text(bench, file).await? else { return Ok(None) };
             suppressions.extend(suppression::of_file(&text).map_err(StepError::Failed)?);
         }
@@ -142,9 +141,7 @@ impl WarningRules {
 fn extractor(fields: &mut Fields<'_>) -> Extractor {
     let known = |name: &String| match name.as_str() {
         "warnExtractWholeLine" | "warnExtractFromRegexpGroups" => None,
-        _ => Some(
-            "must be \"warnExtractWholeLine\" or \"warnExtractFromRegexpGroups\"".to_owned(),
-        ),
+        _ => Some("must be \"warnExtractWholeLine\" or \"warnExtractFromRegexpGroups\"".to_owned()),
     };
     match fields.optional_checked("warningExtractor", known).as_deref() {
         Some("warnExtractFromRegexpGroups") => Extractor::Groups,

@@ -30,10 +30,7 @@ async fn the_commands_that_steps_put_together() {
             }),
             vec!["cmake3", "-G", "Ninja", "-DA=x1", "-DB=True", "-DPW=<pw>", "-Wdev", "1", "../1"],
         ),
-        (
-            json!({"type": "Sphinx", "sphinx_builddir": "out"}),
-            vec!["sphinx-build", ".", "out"],
-        ),
+        (json!({"type": "Sphinx", "sphinx_builddir": "out"}), vec!["sphinx-build", ".", "out"]),
         (
             json!({
                 "type": "Sphinx", "sphinx_sourcedir": "doc", "sphinx_builddir": "out",
@@ -145,7 +142,11 @@ async fn assertions_hold_or_fail() {
         (json!("branch == 'main'"), true, "checked branch == 'main'"),
         (json!("branch == 'x'"), false, "checked branch == 'x' (failure)"),
         (json!("%(prop:nothing:-)s"), false, "checked %(prop:nothing:-)s (failure)"),
-        (json!({"type": "Property", "key": "branch"}), true, "checked {'type': 'Property', 'key': 'branch'}"),
+        (
+            json!({"type": "Property", "key": "branch"}),
+            true,
+            "checked {'type': 'Property', 'key': 'branch'}",
+        ),
     ];
     for (check, holds, line) in cases {
         let mut bench = FakeBench::scripted([]);
@@ -185,7 +186,8 @@ async fn named_rules_make_properties_of_output() {
             assert_eq!(bench.properties.get(pair[0].as_str().unwrap()), Some(&pair[1]), "{rule}");
         }
     }
-    let step = plan(json!({"type": "SetPropertyFromCommand", "command": "x", "extract_fn": "json"}));
+    let step =
+        plan(json!({"type": "SetPropertyFromCommand", "command": "x", "extract_fn": "json"}));
     let mut bench = FakeBench::scripted([ended(0, "no json")]);
     let error = step.step.run(&mut bench).await.unwrap_err().to_string();
     assert!(error.starts_with("the output is no JSON"), "{error}");

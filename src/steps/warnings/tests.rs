@@ -1,6 +1,5 @@
 //! Counting warnings, as stock does.
 
-
 use serde_json::{Value, json};
 
 use crate::model::Results;

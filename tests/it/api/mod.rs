@@ -125,7 +125,7 @@ impl Web {
 }
 
 fn client() -> Client {
-    let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+    let builder = crate::world::http().redirect(reqwest::redirect::Policy::none());
     builder.no_proxy().build().unwrap()
 }
 
