@@ -286,6 +286,12 @@ async fn master_commands_run_here() {
             "Ran (cancelled)",
         ),
         (json!({"command": "trap '' TERM; echo %(secret:pw)s"}), "Ran"),
+        (
+            json!({"command": "test -t 0 && test -t 1 && test -t 2 && echo é", "usePTY": true}),
+            "Ran",
+        ),
+        (json!({"command": ["sh", "-c", "exit 4"], "usePTY": true}), "failed (4) (failure)"),
+        (json!({"command": "echo please interrupt; sleep 600", "usePTY": true}), "Ran (cancelled)"),
     ];
     for (options, line) in cases {
         let mut bench = FakeBench::scripted([]);

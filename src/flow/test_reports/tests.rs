@@ -107,7 +107,7 @@ fn what_is_no_report_is_told_with_its_place() {
         (READERS[0], &deep, "more than 64 elements"),
         (READERS[1], "", "is not TAP"),
         (READERS[1], "all fine\n", "is not TAP"),
-        (READERS[1], "ok 1\n1..many\n", "has no number of tests: 'many' in line 2"),
+        (READERS[1], "ok 1\n1..many\n", "has no number of tests: '1..many' in line 2"),
     ];
     for (read, text, expected) in cases {
         let (_, outcome) = tests_of(read, text);
