@@ -31,11 +31,7 @@ pub fn add_set(
 }
 
 /// Adds results to a set. Names and paths are looked up and added in batches.
-pub fn add(
-    conn: &mut Conn,
-    set: TestResultSetId,
-    results: &[TestResult],
-) -> Result<(), DbError> {
+pub fn add(conn: &mut Conn, set: TestResultSetId, results: &[TestResult]) -> Result<(), DbError> {
     let builder: BuilderId =
         test_result_sets::table.find(set.0).select(test_result_sets::builderid).first(conn)?;
     let names = name_ids(conn, builder, results.iter().filter_map(|r| r.name.as_deref()))?;

@@ -57,11 +57,8 @@ mod tests {
             ("performance", "ms", "3", None),
         ];
         for (category, unit, value, verdict) in cases {
-            let set = TestSet {
-                description: None,
-                category: category.into(),
-                value_unit: unit.into(),
-            };
+            let set =
+                TestSet { description: None, category: category.into(), value_unit: unit.into() };
             assert_eq!(set.verdict(value), verdict, "{category} {unit} {value}");
         }
     }

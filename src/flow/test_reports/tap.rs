@@ -71,8 +71,9 @@ impl Report {
         }
         if let Some(plan) = line.strip_prefix("1..") {
             let plan = plan.split_whitespace().next().unwrap_or_default();
-            let plan = plan.parse().map_err(|_| format!("has no number of tests: '{}'",
-                shortened(line, 80)))?;
+            let plan = plan
+                .parse()
+                .map_err(|_| format!("has no number of tests: '{}'", shortened(line, 80)))?;
             self.plan = Some(plan);
         } else if let Some(reason) = line.strip_prefix("Bail out!") {
             let failed = TestOutcome::Failed(shortened(reason, LONGEST_MESSAGE));
@@ -136,8 +137,9 @@ impl Report {
         };
         let mut case = case(shortened(&name, LONGEST_NAME), outcome);
         if let Some(time) = directive.strip_prefix("time=") {
-            let (time, unit) = time.split_at(time.find(|c: char| c != '.' && !c.is_ascii_digit())
-                .unwrap_or(time.len()));
+            let (time, unit) = time.split_at(
+                time.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(time.len()),
+            );
             let time: Option<f64> = time.parse().ok();
             let scale = if unit.starts_with("ms") { 1000.0 } else { 1.0 };
             case.duration_ns = time.and_then(|time| nanoseconds(&(time / scale).to_string()));

@@ -6,7 +6,8 @@ use super::{Sink, TestCase, TestOutcome, junit, tap};
 
 type Read = fn(&[u8], &mut Sink<'_>) -> Result<(), String>;
 
-const READERS: [Read; 2] = [|text, sink| junit::read(text, sink), |text, sink| tap::read(text, sink)];
+const READERS: [Read; 2] =
+    [|text, sink| junit::read(text, sink), |text, sink| tap::read(text, sink)];
 
 fn tests_of(read: Read, text: &str) -> (Vec<TestCase>, Result<(), String>) {
     let mut found = Vec::new();
@@ -123,7 +124,9 @@ fn what_is_no_report_is_told_with_its_place() {
 #[test]
 fn long_texts_are_cut() {
     let long = "ä".repeat(100_000);
-    let junit = format!("<testsuite><testcase name='{long}'><failure>{long}</failure></testcase></testsuite>");
+    let junit = format!(
+        "<testsuite><testcase name='{long}'><failure>{long}</failure></testcase></testsuite>"
+    );
     let tap = format!("not ok 1 - {long}\n# {long}\n# {long}\n1..1\n");
     for (read, text) in READERS.into_iter().zip([junit, tap]) {
         let (found, outcome) = tests_of(read, &text);

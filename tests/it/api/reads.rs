@@ -380,14 +380,16 @@ fn test_results_have_the_shape_that_stock_gives_them() {
             },
         ]);
         assert_eq!(json!(results), expected);
-        let path = format!("test_result_sets/{set}/results?value=0&field=test_name");
-        assert_eq!(json!(web.rows(&path).await), json!([{"test_name": "<t.b>"}]));
+        let path = format!("test_result_sets/{set}/results?value=0&field=test_name&field=value");
+        let expected = json!([{"test_name": "<t.b>", "value": "0"}]);
+        assert_eq!(json!(web.rows(&path).await), expected);
         assert_eq!(web.rows("test_result_sets/999/results").await.len(), 0);
         assert_eq!(web.api("test_result_sets/999").await.0, 404);
         let number = &web.rows("builds/2").await[0]["number"];
         let page = web.get(&format!("/builders/{builder}/builds/{number}"));
         let page = page.send().await.unwrap().text().await.unwrap();
-        let row = "<td class=\"wide\">&lt;t.b&gt;</td><td class=\"wide\"><code>src/x.c:12</code></td>";
+        let row =
+            "<td class=\"wide\">&lt;t.b&gt;</td><td class=\"wide\"><code>src/x.c:12</code></td>";
         assert!(page.contains(row) && page.contains("unit tests"), "{page}");
     });
 }

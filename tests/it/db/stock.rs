@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use buildbot::db::{
-    Db, buildrequests, builds, buildsets, changes, compress, logs, masters, properties, steps, test_results,
+    Db, buildrequests, builds, buildsets, changes, compress, logs, masters, properties, steps,
+    test_results,
 };
 use buildbot::model::*;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ impl Stock {
             .spawn()
             .unwrap();
         let base = format!("http://127.0.0.1:{port}/api/v2/");
-        let mut stock = Stock { child, dir: dir.to_owned(), base, http: crate::world::http().build().unwrap() };
+        let mut stock =
+            Stock { child, dir: dir.to_owned(), base, http: crate::world::http().build().unwrap() };
         let deadline = Instant::now() + PATIENCE;
         while stock.try_get("masters").await.is_none() {
             stock.check(deadline, "serve");

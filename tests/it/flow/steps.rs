@@ -201,8 +201,11 @@ fn reports_of_tests_become_rows() {
     let report = "<testsuite><testcase classname='a' name='fine' time='0.5' file='a.c' line='7'/>\
                   <testcase classname='a' name='bad'><failure message='1 is not 2'/></testcase>\
                   <testcase name='off'><skipped/></testcase></testsuite>";
-    let steps = step("write", &format!("mkdir out; echo \"{report}\" > out/one.xml; echo '<x' > out/two.xml"), "")
-        + &step("tap", "printf 'ok 1 - a\\nok 2 - b\\n1..2\\n' > t.tap", "")
+    let steps = step(
+        "write",
+        &format!("mkdir out; echo \"{report}\" > out/one.xml; echo '<x' > out/two.xml"),
+        "",
+    ) + &step("write tap", "printf 'ok 1 - a\\nok 2 - b\\n1..2\\n' > t.tap", "")
         + "[[builders.steps]]\ntype = \"JUnitResults\"\nname = \"unit\"\nfiles = \"out/*.xml\"\n\
            flunkOnFailure = false\n[[builders.steps]]\ntype = \"TAPResults\"\nfiles = [\"*.tap\"]\n";
     built(&steps, async |master, build, results| {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::db::listing::{
     self, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow, TestResultRow,
-    TestResultSetRow, WorkerRow, in_list,
+    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow,
+    TestResultRow, TestResultSetRow, WorkerRow, in_list,
 };
 use crate::db::{Conn, DbError};
 use crate::model::BuildId;
@@ -438,9 +438,7 @@ pub fn entity(conn: &mut Conn, noun: &str, id: i64) -> Result<Option<Value>, DbE
         }
         "buildsets" => by_id::<BuildsetRow>(conn, "buildsets.id", id, with_stamps),
         "steps" => by_id::<StepRow>(conn, "steps.id", id, plain),
-        "test_result_sets" => {
-            by_id::<TestResultSetRow>(conn, "test_result_sets.id", id, plain)
-        }
+        "test_result_sets" => by_id::<TestResultSetRow>(conn, "test_result_sets.id", id, plain),
         "logs" => by_id::<LogRow>(conn, "logs.id", id, plain),
         "changes" => by_id::<ChangeRow>(conn, "changes.changeid", id, whole_changes),
         "workers" => by_id::<WorkerRow>(conn, "workers.id", id, with_links),

@@ -180,7 +180,11 @@ commands = [
     ),
     ("too many warnings", "Test", "command = \"echo warning: x >&2\"\nmaxWarnCount = 0"),
     ("no warnings", "WarningCountingShellCommand", r#"command = ["echo", "no warnings"]"#),
-    ("failed with warnings", "WarningCountingShellCommand", r#"command = "echo 'warning: x'; exit 2""#),
+    (
+        "failed with warnings",
+        "WarningCountingShellCommand",
+        r#"command = "echo 'warning: x'; exit 2""#,
+    ),
     (
         "write suppressions",
         "ShellCommand",
