@@ -46,6 +46,7 @@ step_files! {
     rpm_lint,
     assert,
     log_renderable,
+    tree_size,
     test_results,
     http,
 }

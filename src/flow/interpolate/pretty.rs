@@ -35,7 +35,7 @@ fn sorted(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(sorted).collect(),
         Value::Object(table) => {
             let mut entries: Vec<_> = table.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.sort_by_key(|(key, _)| *key);
             entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
         }
         value => value.clone(),

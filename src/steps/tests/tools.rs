@@ -135,6 +135,22 @@ async fn what_they_make_of_the_output() {
 }
 
 #[tokio::test]
+async fn a_tree_is_measured() {
+    let cases = [
+        (ended(0, "1234\t.\n"), Results::Success, "treesize 1234 KiB", Some(json!(1234))),
+        (ended(0, "what\n"), Results::Warnings, "treesize unknown (warnings)", None),
+        (ended(1, "8\t.\n"), Results::Failure, "treesize 8 KiB (failure)", Some(json!(8))),
+    ];
+    for (finished, results, line, size) in cases {
+        let mut bench = FakeBench::scripted([finished]);
+        let (outcome, text) = bench.run(&plan(json!({"type": "TreeSize"}))).await;
+        assert_eq!((outcome.results, text.as_str()), (results, line));
+        assert_eq!(bench.properties.get("tree-size-KiB"), size.as_ref());
+        assert_eq!(words(&bench.shell().command), ["du", "-s", "-k", "."]);
+    }
+}
+
+#[tokio::test]
 async fn assertions_hold_or_fail() {
     let cases = [
         (json!(true), true, "checked True"),

@@ -241,6 +241,7 @@ mode = "full"
 strict_warnings = true"#,
     ),
     ("packages", "RpmBuild", "specfile = \"a.spec\"\ntopdir = \"/t\"\ndefine = { m = 1 }"),
+    ("size", "TreeSize", r#"command = ["echo", "12\t."]"#),
     // Without a command.
     ("holds", "Assert", "check = true"),
     ("holds not", "Assert", "check = false"),
@@ -448,6 +449,7 @@ pub fn factory(repository: &str) -> String {
             "Sphinx",
             "RpmBuild",
             "RpmLint",
+            "TreeSize",
         ];
         if quiet.contains(class) && !options.contains("logEnviron") {
             text.push_str("logEnviron = false\n");
