@@ -40,6 +40,7 @@ pub mod projects;
 pub mod properties;
 pub mod queue;
 pub mod service_facts;
+pub mod test_results;
 pub mod state;
 
 use std::any::Any;

@@ -37,3 +37,4 @@ pub mod interpolate;
 pub mod expression;
 pub mod build_state;
 pub mod loglines;
+pub mod test_reports;

@@ -1,6 +1,6 @@
 //! A workbench where nothing happens: every command succeeds at once and says nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -10,11 +10,14 @@ use tokio::sync::watch;
 
 use super::acts;
 use crate::config::checked::BuilderConfig;
-use crate::model::{BuildRequestId, Change, LogType, Properties, Results, SourceStamp};
+use crate::model::{
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, TestResult, TestResultSetId,
+    TestSet,
+};
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
-    BuilderFacts, Capture, ChildRequest, Finished, StepError, Stream, TriggerOrder, Workbench,
-    WorkerFacts,
+    BuilderFacts, Capture, ChildRequest, Finished, LineObserver, StepError, Stream, TriggerOrder,
+    Workbench, WorkerFacts,
 };
 
 /// Writes down what a step wants.
@@ -29,6 +32,8 @@ pub(super) struct DryBench {
     changes: Vec<Change>,
     worker: WorkerFacts,
     builder: BuilderFacts,
+    /// Whatever a step may write there goes with the simulation.
+    basedir: PathBuf,
     interruption: watch::Sender<Option<String>>,
 }
 
@@ -38,6 +43,7 @@ impl DryBench {
         properties: Properties,
         sources: &[SourceStamp],
         changes: &[Change],
+        basedir: &Path,
     ) -> DryBench {
         let name = builder.workernames.first().cloned().unwrap_or_default();
         DryBench {
@@ -59,6 +65,7 @@ impl DryBench {
                 workerbuilddir: builder.workerbuilddir.clone(),
                 env: builder.env.clone(),
             },
+            basedir: basedir.to_owned(),
             interruption: watch::Sender::new(None),
         }
     }
@@ -113,6 +120,32 @@ impl Workbench for DryBench {
 
     async fn command(&mut self, command: Command, _: Capture) -> Result<Finished, StepError> {
         Ok(self.succeed(&command))
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        _: Capture,
+        _: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        Ok(self.succeed(&command))
+    }
+
+    async fn open_test_set(&mut self, _: TestSet) -> Result<TestResultSetId, StepError> {
+        Ok(TestResultSetId(1))
+    }
+
+    async fn add_test_results(
+        &mut self,
+        _: TestResultSetId,
+        _: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    async fn set_build_data(&mut self, name: &str, _: Vec<u8>, _: &str) -> Result<(), StepError> {
+        self.acts.push(format!("keeps the build data '{name}'"));
+        Ok(())
     }
 
     async fn transfer(
@@ -179,6 +212,6 @@ impl Workbench for DryBench {
     }
 
     fn master_basedir(&self) -> &Path {
-        Path::new(".")
+        &self.basedir
     }
 }

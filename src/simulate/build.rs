@@ -43,7 +43,7 @@ pub(super) async fn play(
         properties: table(&properties),
         steps: Vec::new(),
     };
-    let mut bench = DryBench::new(builder, properties, cause.sources, cause.changes);
+    let mut bench = DryBench::new(builder, properties, cause.sources, cause.changes, world.directory());
     let (mut state, mut names) = (BuildState::new(), StepNames::default());
     names.take("worker_preparation");
     let mut asked = Vec::new();

@@ -1,6 +1,7 @@
 //! A database like that of a new master with this configuration; gone with the simulation.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -13,7 +14,7 @@ use crate::schedulers::{Order, Pass, Refused, Submitted, rounds};
 
 /// Where the simulation happens.
 pub(super) struct World<'c> {
-    _directory: TempDir,
+    directory: TempDir,
     pub db: Db,
     pub config: &'c MasterConfig,
     pub master: MasterId,
@@ -39,7 +40,11 @@ impl<'c> World<'c> {
             .await?;
         let place = |name: &str| config.builders.iter().position(|one| one.name == name);
         let builders = ids.into_iter().filter_map(|(name, id)| Some((id, place(&name)?))).collect();
-        Ok(World { _directory: directory, db, config, master, start, builders })
+        Ok(World { directory, db, config, master, start, builders })
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub fn builder(&self, id: BuilderId) -> Option<&'c BuilderConfig> {

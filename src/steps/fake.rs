@@ -15,13 +15,14 @@ use tokio::sync::watch;
 
 use super::transfer::TransferEnd;
 use super::{
-    BuilderFacts, Capture, ChildBuild, ChildRequest, Finished, Outcome, StepError, StepPlan, Stream,
-    TriggerOrder, Workbench, WorkerFacts,
+    BuilderFacts, Capture, ChildBuild, ChildRequest, Finished, LineObserver, Observing, Outcome,
+    StepError, StepPlan, Stream, TriggerOrder, Workbench, WorkerFacts,
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
 use crate::model::{
-    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, SourceStampId,
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, SourceStampId, TestResult,
+    TestResultSetId, TestSet,
 };
 
 /// Where commands go.
@@ -48,6 +49,7 @@ pub(super) struct FakeBench {
     pub logs: Vec<(String, Stream, String)>,
     /// Text, address.
     pub urls: Vec<(String, String)>,
+    pub test_sets: Vec<(TestSet, Vec<TestResult>)>,
     /// Lines shown while the step ran.
     pub summaries: Vec<String>,
     /// Where the output of commands goes.
@@ -86,6 +88,7 @@ impl FakeBench {
             commands: Vec::new(),
             logs: Vec::new(),
             urls: Vec::new(),
+            test_sets: Vec::new(),
             summaries: Vec::new(),
             output_log: "stdio".into(),
             interrupt_after: None,
@@ -108,6 +111,15 @@ impl FakeBench {
             [Command::Shell(shell)] => shell,
             other => panic!("not one shell command: {other:?}"),
         }
+    }
+
+    async fn answer(&mut self, command: Command) -> Result<Finished, StepError> {
+        self.commands.push(command.clone());
+        Ok(match &mut self.worker_side {
+            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
+            Worker::Local(directory) => run_local(directory, command).await,
+            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
+        })
     }
 
     /// Puts the output into the log.
@@ -226,12 +238,21 @@ impl Workbench for FakeBench {
     }
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
-        self.commands.push(command.clone());
-        let finished = match &mut self.worker_side {
-            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
-            Worker::Local(directory) => run_local(directory, command).await,
-            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
-        };
+        let finished = self.answer(command).await?;
+        Ok(self.ended(finished, capture))
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        let finished = self.answer(command).await?;
+        let mut observing = Observing::new(observer);
+        observing.push(Stream::Stdout, &finished.stdout);
+        observing.push(Stream::Stderr, &finished.stderr);
+        observing.finish();
         Ok(self.ended(finished, capture))
     }
 
@@ -300,6 +321,20 @@ impl Workbench for FakeBench {
 
     fn set_output_log(&mut self, name: &str) {
         self.output_log = name.into();
+    }
+
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError> {
+        self.test_sets.push((set, Vec::new()));
+        Ok(TestResultSetId(self.test_sets.len() as i64))
+    }
+
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        self.test_sets[set.0 as usize - 1].1.extend(results);
+        Ok(())
     }
 
     fn set_summary(&mut self, text: &str) {

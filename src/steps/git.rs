@@ -18,7 +18,7 @@ use protocol::command::Limits;
 use serde_json::Value;
 
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_optional};
 use super::{Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
@@ -180,8 +180,10 @@ fn with_port(url: &str, port: u16) -> String {
     }
 }
 
+pub(super) const TYPES: &[StepType] = &[StepType { class: "Git", name: "git", defaults, parse }];
+
 /// As for all source steps: without sources there is nothing to do.
-pub(super) fn defaults() -> StepOptions {
+fn defaults() -> StepOptions {
     StepOptions {
         halt_on_failure: true,
         description: Some("updating".to_owned()),
@@ -190,6 +192,6 @@ pub(super) fn defaults() -> StepOptions {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(options::parse(fields, draft))
 }

@@ -8,25 +8,51 @@ mod plan;
 mod render;
 mod line;
 mod interruption;
+mod observe;
 mod python_json;
 mod command;
-mod shell;
-mod shell_sequence;
 mod warnings;
-mod set_property;
-mod set_property_from_command;
-mod set_properties_from_env;
-mod master_shell;
-mod git;
-mod directories;
-mod file_exists;
-mod upload;
-mod multiple_upload;
-mod download;
-mod string_download;
 mod children;
-mod trigger;
 pub mod transfer;
+
+/// Declares the file of each step class, or of a few that belong together, and gathers what it has
+/// in its `TYPES`.
+macro_rules! step_files {
+    ($($file:ident),* $(,)?) => {
+        $(mod $file;)*
+        /// The step classes of every file.
+        const FILES: &[&[registry::StepType]] = &[$($file::TYPES),*];
+    };
+}
+
+// A new step is its file and its line here.
+step_files! {
+    shell,
+    shell_sequence,
+    warning_counting,
+    cmake,
+    set_property_from_command,
+    master_shell,
+    set_property,
+    set_properties_from_env,
+    git,
+    upload,
+    multiple_upload,
+    download,
+    string_download,
+    directories,
+    file_exists,
+    sphinx,
+    rpm_build,
+    rpm_lint,
+    assert,
+    log_renderable,
+    tree_size,
+    test_results,
+    http,
+    trigger,
+}
+
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
@@ -41,10 +67,14 @@ use serde_json::Value;
 use transfer::TransferEnd;
 
 pub use children::{ChildBuild, ChildRequest, TriggerOrder};
+pub use observe::{LineObserver, Observing};
 pub use plan::{Condition, StepOptions, StepPlan};
 
 use crate::flow::interpolate::InterpolateError;
-use crate::model::{BuildRequestId, Change, LogType, Properties, Results, SourceStamp};
+use crate::model::{
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, TestResult, TestResultSetId,
+    TestSet,
+};
 
 /// What one configured step does. The options all steps share live beside it in the plan.
 #[async_trait(?Send)]
@@ -124,6 +154,14 @@ pub trait Workbench {
     /// followed file) as it arrives, and into [`Finished`] as far as `capture` asks.
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError>;
 
+    /// As [`Workbench::command`]; `observer` hears each whole line of the output, as it comes.
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError>;
+
     /// Runs a transfer command on the worker to its end; what it sends or fetches goes through `end`.
     async fn transfer(
         &mut self,
@@ -179,6 +217,16 @@ pub trait Workbench {
         let _ = (value, source);
         Err(StepError::Failed(format!("no place to keep the build data '{name}'")))
     }
+
+    /// Opens a set of test results. It is complete when the step ends.
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError>;
+
+    /// Adds results to a set of this step; a few hundred at once.
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError>;
 
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);

@@ -13,7 +13,7 @@ use super::render::{render, render_optional, render_texts, table};
 use super::{ChildRequest, Outcome, Step, StepError, TriggerOrder, Workbench};
 use crate::flow::interpolate::{Renderable, is_true};
 use crate::model::{BuildRequestId, Properties, Results};
-pub(super) use options::parse;
+pub(super) use options::TYPES;
 use sources::Sources;
 
 /// Who sets the properties of triggered builds, as in stock.

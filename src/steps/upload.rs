@@ -7,7 +7,7 @@ use protocol::command::Compression;
 
 use super::line::Line;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render;
 use super::transfer::link::Link;
 use super::transfer::options::{BlockOptions, compression, mode, renamed};
@@ -111,12 +111,17 @@ impl Step for DirectoryUpload {
     }
 }
 
+pub(super) const TYPES: &[StepType] = &[
+    StepType { class: "FileUpload", name: "upload", defaults, parse: file },
+    StepType { class: "DirectoryUpload", name: "upload", defaults, parse: directory },
+];
+
 /// Of every transfer: a failure ends the build.
 pub(super) fn defaults() -> StepOptions {
     StepOptions { halt_on_failure: true, ..StepOptions::default() }
 }
 
-pub(super) fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(FileUpload {
         upload: Upload::parse(fields, draft, FILE_BLOCK),
         mode: mode(fields),
@@ -124,7 +129,7 @@ pub(super) fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> 
     })
 }
 
-pub(super) fn directory(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn directory(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(DirectoryUpload {
         upload: Upload::parse(fields, draft, BLOCK),
         compression: compression(fields),

@@ -92,13 +92,13 @@ async fn course(job: &Job) -> Result<Ending, DbError> {
         first += 1;
     }
     for (index, plan) in job.config.steps.iter().enumerate() {
+        let plan = bench.rendered(plan);
         let name = names.take(&plan.name);
         notice_stop(job, &mut state);
         if !state.runs(plan.options.flags()) {
             continue;
         }
         let number = index as i64 + first;
-        let plan = bench.rendered(plan);
         let outcome = step(job, &mut bench, &plan, number, name).await?;
         if bench.link.is_lost() && outcome.results == Results::Retry {
             state.worker_lost();

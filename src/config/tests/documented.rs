@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::check;
 use crate::change_sources::registry::REGISTRY as SOURCES;
-use crate::steps::registry::REGISTRY;
+use crate::steps::registry;
 
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
@@ -86,7 +86,7 @@ fn alien_file() -> String {
     for source in SOURCES {
         text += &format!("[[change_source]]\ntype = '{}'\nzzqx = 1\n", source.class);
     }
-    for step in REGISTRY {
+    for step in registry::all() {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
     text
@@ -128,7 +128,7 @@ fn every_key_of_every_section() {
         assert_named(path, heading, keys);
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();
-    assert_eq!(steps, REGISTRY.len());
+    assert_eq!(steps, registry::all().count());
     let others = SECTIONS.len() + steps + SOURCES.len();
     assert_eq!(known.len(), others, "a table is read that SECTIONS does not list");
 }

@@ -15,6 +15,7 @@ mod requests;
 mod spec;
 mod sql;
 mod steps;
+mod test_results;
 mod workers;
 
 pub use builders::{BuilderRow, attach_builders, builders, tags};
@@ -28,6 +29,7 @@ pub use requests::{BuildsetRow, RequestRow};
 pub use spec::{Field, Filter, Kind, Op, Order, Spec, Want};
 pub use sql::{Scope, in_list};
 pub use steps::{LogPlace, LogRow, StepRow, log_place};
+pub use test_results::{TestLine, TestResultRow, TestResultSetRow, notable_tests};
 pub use workers::{WorkerRow, attach_workers};
 
 use serde::Serialize;

@@ -7,11 +7,19 @@ use super::Trigger;
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::flow::interpolate::Renderable;
-use crate::steps::Step;
-use crate::steps::registry::Draft;
+use crate::steps::registry::{Draft, StepType};
+use crate::steps::{Step, StepOptions};
+
+/// The class of this file.
+pub const TYPES: &[StepType] = &[StepType {
+    class: "Trigger",
+    name: "trigger",
+    defaults: StepOptions::default,
+    parse,
+}];
 
 /// Reads the step's own keys.
-pub fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let place = fields.place().clone();
     let schedulers: Renderable = fields.required("schedulerNames");
     if schedulers.items().is_empty() {

@@ -132,8 +132,7 @@ impl Web {
 }
 
 fn client() -> Client {
-    let builder =
-        buildbot::http::builder().expect("TLS").redirect(reqwest::redirect::Policy::none());
+    let builder = crate::world::http().redirect(reqwest::redirect::Policy::none());
     builder.no_proxy().build().unwrap()
 }
 

@@ -437,3 +437,82 @@ fn running_builds_tell_when_they_may_end() {
         assert_eq!(of(&ended), (Value::Null, Value::Null));
     });
 }
+
+#[test]
+fn test_results_have_the_shape_that_stock_gives_them() {
+    with_web(|web| async move {
+        let place = web.rows("builds/2/steps?field=stepid&field=buildid").await[0].clone();
+        let step = buildbot::model::StepId(place["stepid"].as_i64().unwrap());
+        let set = web
+            .fixture
+            .db
+            .write(move |conn| {
+                use buildbot::db::test_results;
+                use buildbot::model::{BuildId, TestResult, TestSet};
+                let about = |category: &str, unit: &str| TestSet {
+                    description: Some("unit tests".into()),
+                    category: category.into(),
+                    value_unit: unit.into(),
+                };
+                let boolean = about("pass_fail", "boolean");
+                let set = test_results::add_set(conn, BuildId(2), step, &boolean)?;
+                let named = |name: &str, value: &str| TestResult {
+                    name: Some(name.into()),
+                    value: value.into(),
+                    ..TestResult::default()
+                };
+                let first = TestResult { duration_ns: Some(1000), ..named("t.a", "1") };
+                let second = TestResult {
+                    path: Some("src/x.c".into()),
+                    line: Some(12),
+                    ..named("<t.b>", "0")
+                };
+                test_results::add(conn, set, &[first, second])?;
+                test_results::complete(conn, set, Some((1, 1)))?;
+                Ok(set)
+            })
+            .await
+            .unwrap();
+        let builder = web.rows("builds/2").await[0]["builderid"].clone();
+        let expected = json!({
+            "builderid": builder, "buildid": 2, "category": "pass_fail", "complete": true,
+            "description": "unit tests", "stepid": step, "test_result_setid": set,
+            "tests_failed": 1, "tests_passed": 1, "value_unit": "boolean",
+        });
+        for path in [
+            "test_result_sets".to_owned(),
+            format!("test_result_sets/{set}"),
+            format!("builders/{builder}/test_result_sets"),
+            "builds/2/test_result_sets?complete=true".to_owned(),
+            format!("steps/{step}/test_result_sets?category=pass_fail"),
+        ] {
+            let rows = web.rows(&path).await;
+            assert_eq!(rows.last(), Some(&expected), "{path}");
+        }
+        let results = web.rows(&format!("test_result_sets/{set}/results")).await;
+        let expected = json!([
+            {
+                "builderid": builder, "duration_ns": 1000, "line": null, "test_code_path": null,
+                "test_name": "t.a", "test_result_setid": set,
+                "test_resultid": results[0]["test_resultid"], "value": "1",
+            },
+            {
+                "builderid": builder, "duration_ns": null, "line": 12,
+                "test_code_path": "src/x.c", "test_name": "<t.b>", "test_result_setid": set,
+                "test_resultid": results[1]["test_resultid"], "value": "0",
+            },
+        ]);
+        assert_eq!(json!(results), expected);
+        let path = format!("test_result_sets/{set}/results?value=0&field=test_name&field=value");
+        let expected = json!([{"test_name": "<t.b>", "value": "0"}]);
+        assert_eq!(json!(web.rows(&path).await), expected);
+        assert_eq!(web.rows("test_result_sets/999/results").await.len(), 0);
+        assert_eq!(web.api("test_result_sets/999").await.0, 404);
+        let number = &web.rows("builds/2").await[0]["number"];
+        let page = web.get(&format!("/builders/{builder}/builds/{number}"));
+        let page = page.send().await.unwrap().text().await.unwrap();
+        let row =
+            "<td class=\"wide\">&lt;t.b&gt;</td><td class=\"wide\"><code>src/x.c:12</code></td>";
+        assert!(page.contains(row) && page.contains("unit tests"), "{page}");
+    });
+}

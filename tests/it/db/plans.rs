@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use buildbot::db::{
     Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters, queue,
-    schedulers, workers,
+    schedulers, test_results, workers,
 };
 use buildbot::model::*;
 use diesel::connection::{Connection, InstrumentationEvent};
@@ -195,4 +195,34 @@ async fn a_heartbeat_is_one_statement() {
     let beat =
         statements(&fixture.db, move |conn| masters::heartbeat(conn, basics.master, NOW)).await;
     assert_eq!(beat.len(), 1);
+}
+
+#[tokio::test]
+async fn test_results_are_found_by_their_set() {
+    use buildbot::db::listing::{self, Scope, Spec, TestResultRow, TestResultSetRow};
+    assert_indexed("rs_test_results_set", |conn| {
+        let scope = Scope::is("test_results.test_result_setid", 1);
+        listing::list::<TestResultRow>(conn, &scope, &Spec::default())
+    })
+    .await;
+    assert_indexed("rs_test_result_sets_build", |conn| {
+        let scope = Scope::is("test_result_sets.buildid", 1);
+        listing::list::<TestResultSetRow>(conn, &scope, &Spec::default())
+    })
+    .await;
+    assert_indexed("rs_test_result_sets_build", |conn| listing::notable_tests(conn, 1, 100)).await;
+    let set = TestSet { description: None, category: "pass_fail".into(), value_unit: "b".into() };
+    let result = |n: i64| TestResult { name: Some(format!("t{n}")), ..TestResult::default() };
+    let fixture = recorded("state-small");
+    let results: Vec<TestResult> = (0..400).map(result).collect();
+    let count = statements(&fixture.db, move |conn| {
+        let step = buildbot::db::steps::of_build(conn, BuildId(6))?[0].id;
+        let set = test_results::add_set(conn, BuildId(6), step, &set)?;
+        test_results::add(conn, set, &results)
+    })
+    .await
+    .into_iter()
+    .filter(|statement| statement.contains("test_names") || statement.contains("test_results"))
+    .count();
+    assert_eq!(count, 4, "look up, add, look up again, add the results");
 }

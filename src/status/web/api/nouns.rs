@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::db::listing::{
     self, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow, WorkerRow,
-    in_list,
+    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow,
+    TestResultRow, TestResultSetRow, WorkerRow, in_list,
 };
 use crate::db::{Conn, DbError};
 use crate::model::{BuildId, BuildRequestId};
@@ -261,6 +261,35 @@ pub fn log(conn: &mut Conn, ask: &Ask) -> Answered {
     ask.one::<LogRow>(conn, &scope, plain)
 }
 
+// Test results
+
+/// Of a builder, a build or a step; of an unknown one there are none.
+pub fn test_result_sets(conn: &mut Conn, ask: &Ask) -> Answered {
+    let of = |key: &str, id| Scope::is(&format!("test_result_sets.{key}"), id);
+    let scope = if let Some(step) = ask.captures.number("stepid") {
+        of("stepid", step)
+    } else if let Some(build) = ask.captures.number("buildid") {
+        of("buildid", build)
+    } else if ask.captures.text("buildername").is_some() {
+        of("builderid", ask.builder_id(conn)?.unwrap_or(-1))
+    } else if let Some(builder) = ask.captures.number("builderid") {
+        of("builderid", builder)
+    } else {
+        Scope::all()
+    };
+    ask.table::<TestResultSetRow>(conn, &scope, plain)
+}
+
+pub fn test_result_set(conn: &mut Conn, ask: &Ask) -> Answered {
+    let id = ask.captures.number("test_result_setid").unwrap_or(-1);
+    ask.one::<TestResultSetRow>(conn, &Scope::is("test_result_sets.id", id), plain)
+}
+
+pub fn test_results(conn: &mut Conn, ask: &Ask) -> Answered {
+    let id = ask.captures.number("test_result_setid").unwrap_or(-1);
+    ask.table::<TestResultRow>(conn, &Scope::is("test_results.test_result_setid", id), plain)
+}
+
 // Changes and source stamps
 
 fn whole_changes(conn: &mut Conn, rows: &[ChangeRow], _: &Query) -> Result<Vec<Value>, DbError> {
@@ -443,6 +472,7 @@ pub fn entity(conn: &mut Conn, noun: &str, id: i64) -> Result<Option<Value>, DbE
         }
         "buildsets" => by_id::<BuildsetRow>(conn, "buildsets.id", id, with_stamps),
         "steps" => by_id::<StepRow>(conn, "steps.id", id, plain),
+        "test_result_sets" => by_id::<TestResultSetRow>(conn, "test_result_sets.id", id, plain),
         "logs" => by_id::<LogRow>(conn, "logs.id", id, plain),
         "changes" => by_id::<ChangeRow>(conn, "changes.changeid", id, whole_changes),
         "workers" => by_id::<WorkerRow>(conn, "workers.id", id, with_links),

@@ -3,7 +3,8 @@
 use crate::db::Conn;
 use crate::db::listing::{
     BuildDataRow, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed,
-    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, WorkerRow,
+    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, TestResultRow,
+    TestResultSetRow, WorkerRow,
 };
 
 use super::query::{decode, integer, is_identifier};
@@ -232,6 +233,21 @@ pub static ROUTES: &[Route] = &[
         "builders/n:builderid/builds/n:number/steps/i:step_name/logs/i:slug/raw_inline",
         Raw::Inline,
     ),
+    test_result_sets("test_result_sets"),
+    test_result_sets("builders/n:builderid/test_result_sets"),
+    test_result_sets("builders/s:buildername/test_result_sets"),
+    test_result_sets("builds/n:buildid/test_result_sets"),
+    test_result_sets("steps/n:stepid/test_result_sets"),
+    one::<TestResultSetRow>(
+        "test_result_sets",
+        "test_result_sets/n:test_result_setid",
+        nouns::test_result_set,
+    ),
+    many::<TestResultRow>(
+        "test_results",
+        "test_result_sets/n:test_result_setid/results",
+        nouns::test_results,
+    ),
     many::<ChangeRow>("changes", "changes", nouns::changes),
     one::<ChangeRow>("changes", "changes/n:changeid", nouns::change),
     many::<ChangeRow>("changes", "builds/n:buildid/changes", nouns::changes_of_build),
@@ -320,6 +336,10 @@ const fn build_datum(pattern: &'static str) -> Route {
 
 const fn build_value(pattern: &'static str) -> Route {
     Route { pattern, plural: "", fields: &[], kind: Kind::Data }
+}
+
+const fn test_result_sets(pattern: &'static str) -> Route {
+    many::<TestResultSetRow>("test_result_sets", pattern, nouns::test_result_sets)
 }
 
 const fn property_list(pattern: &'static str, read: Read) -> Route {

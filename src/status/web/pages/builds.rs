@@ -10,7 +10,8 @@ use super::lines::lines;
 use super::requests::taken_in;
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
-    self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, StepRow, all, build_of, in_list,
+    self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, Spec, StepRow, TestLine, TestResultSetRow,
+    all, build_of, in_list,
 };
 use crate::db::{Conn, DbError};
 use crate::model::{BuildId, now};
@@ -18,6 +19,10 @@ use crate::status::web::api::json::compact;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
 
+/// Sets of test results listed on the page.
+const TEST_SETS: i64 = 50;
+/// Tests listed on the page.
+const TESTS: usize = 100;
 /// Changes listed on the page.
 const CHANGES: usize = 200;
 
@@ -33,6 +38,25 @@ struct View {
     changes: Vec<ChangeRow>,
     stamps: Vec<Value>,
     properties: Vec<Property>,
+    tests: Option<Tests>,
+}
+
+/// The build's test results, as far as the page has room for them.
+#[derive(Serialize)]
+struct Tests {
+    sets: Vec<TestResultSetRow>,
+    notable: Vec<TestView>,
+    /// There are more notable ones.
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct TestView {
+    test: TestLine,
+    /// The word for it, and the style of its badge.
+    kind: &'static str,
+    mark: &'static str,
+    took: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -134,7 +158,33 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
                 source: pair[1].as_str().unwrap_or_default().to_owned(),
             })
             .collect(),
+        tests: tests(conn, id)?,
     }))
+}
+
+/// `None` for a build without any.
+fn tests(conn: &mut Conn, build: i64) -> Result<Option<Tests>, DbError> {
+    let spec = Spec { limit: Some(TEST_SETS), ..Spec::default() };
+    let sets = listing::list(conn, &Scope::is("test_result_sets.buildid", build), &spec)?.rows;
+    if sets.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = listing::notable_tests(conn, build, TESTS as i64 + 1)?;
+    let more = lines.len() > TESTS;
+    lines.truncate(TESTS);
+    let view = |mut test: TestLine| {
+        let (kind, mark) = match test.category.as_str() {
+            "skip_only" => ("skipped", "skipped"),
+            "code_issue" => ("issue", "warnings"),
+            _ => ("failed", "failure"),
+        };
+        if test.category == "pass_fail" {
+            test.value.clear();
+        }
+        let took = test.duration_ns.map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+        TestView { test, kind, mark, took }
+    };
+    Ok(Some(Tests { sets, notable: lines.into_iter().map(view).collect(), more }))
 }
 
 fn step_views(steps: Vec<StepRow>, mut logs: Vec<LogRow>, now: i64) -> Vec<StepView> {
