@@ -23,7 +23,8 @@ use super::scheduler::{Schedulers, Wiring};
 use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
-use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
+use super::user_manager;
+use super::worker::{BuilderDirs, Patience, Registration, Roster, RosterConfig, RosterSetup};
 use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
@@ -42,6 +43,7 @@ pub struct House {
     wiring: Wiring,
     sources: Sources,
     source_wiring: change_source::Wiring,
+    user_managers: Vec<Registration>,
     /// By name.
     builders: HashMap<String, BuilderHandle>,
     /// What keeps each builder's builds, through changes of the builder and after its removal.
@@ -162,6 +164,7 @@ impl House {
                 master,
             },
             roster,
+            user_managers: Vec::new(),
             builders: HashMap::new(),
             builds: HashMap::new(),
             stranger,
@@ -184,6 +187,7 @@ impl House {
         for source in &config.change_sources {
             self.start_source(source);
         }
+        self.open_user_managers(config);
         Ok(())
     }
 
@@ -214,6 +218,7 @@ impl House {
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
         }
+        self.open_user_managers(new);
         Ok(summary(diff))
     }
 
@@ -261,6 +266,11 @@ impl House {
         self.sources.start(&self.supervisor, source.clone(), &self.source_wiring);
     }
 
+    fn open_user_managers(&mut self, config: &MasterConfig) {
+        let (logins, db) = (self.roster.logins(), &self.surroundings.db);
+        self.user_managers = user_manager::open(&config.user_managers, &logins, db);
+    }
+
     /// Makes the database know builders and workers of the configuration.
     async fn store(&self, config: &MasterConfig) -> Result<HashMap<String, BuilderId>, DbError> {
         let setups: Vec<BuilderSetup> = config
@@ -295,6 +305,7 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
     RosterConfig {
         workers: config.workers.clone(),
         listeners: config.listeners(),
+        client_ports: config.client_ports(),
         builders: dirs.collect(),
     }
 }

@@ -29,6 +29,8 @@ pub mod announcer;
 pub mod change_source;
 pub mod intake;
 pub mod scheduler;
+pub mod try_client;
+pub mod user_manager;
 pub mod buildset_closer;
 pub mod distributor;
 pub mod surroundings;

@@ -94,6 +94,8 @@ async fn talk(
                 ClientEvent::Rejected { why: Rejection::Other(text) } => {
                     return Err(CallError::Refused(text));
                 }
+                // Nobody has reason to call back.
+                ClientEvent::Told { .. } => continue,
                 ClientEvent::Answered { result, .. } => {
                     return result.map_err(|failure| CallError::Failed(failure.explain()));
                 }

@@ -13,6 +13,8 @@ mod front;
 mod stop;
 mod restart;
 mod sendchange;
+mod user;
+mod tryserver;
 mod options_file;
 mod prompt;
 mod client;
@@ -46,6 +48,8 @@ enum Command {
     #[command(visible_alias = "sighup")]
     Reconfig(reconfig::Options),
     Sendchange(Box<sendchange::Options>),
+    User(Box<user::Options>),
+    Tryserver(tryserver::Options),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for. What it has to say goes
@@ -67,6 +71,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Restart(options) => restart::run(&options),
         Command::Reconfig(options) => reconfig::run(&options),
         Command::Sendchange(options) => sendchange::run(*options),
+        Command::User(options) => user::run(*options),
+        Command::Tryserver(options) => tryserver::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

@@ -19,7 +19,7 @@ pub struct Diff {
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
-    /// Titles, URLs, global properties, `collapseRequests` or log settings differ.
+    /// Titles, URLs, global properties, `collapseRequests`, log settings or user managers differ.
     pub settings_changed: bool,
     /// The database differs, which only a restart of the master can follow.
     pub database_changed: bool,
@@ -84,6 +84,7 @@ fn settings_differ(old: &MasterConfig, new: &MasterConfig) -> bool {
         || old.properties != new.properties
         || old.collapse_requests != new.collapse_requests
         || old.logs != new.logs
+        || old.user_managers != new.user_managers
 }
 
 fn address(listen: &Listen) -> String {

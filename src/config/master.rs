@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, ChangeSourceConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
-    WorkerListen, Www,
+    BuilderConfig, ChangeSourceConfig, LogSettings, MasterConfig, SchedulerConfig,
+    UserManagerConfig, WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
-use super::{builders, change_sources, database, protocols, schedulers, values, workers, www};
+use super::{builders, change_sources, database, protocols, schedulers, user_managers, values};
+use super::{workers, www};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 21] = [
+const LATER: [&str; 20] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
@@ -34,7 +35,6 @@ const LATER: [&str; 21] = [
     "secretsProviders",
     "select_next_worker",
     "services",
-    "user_managers",
     "validation",
 ];
 
@@ -46,6 +46,7 @@ pub struct Draft {
     pub www: Option<Www>,
     pub workers: Vec<(String, WorkerConfig)>,
     pub change_sources: Vec<(String, ChangeSourceConfig)>,
+    pub user_managers: Vec<(String, UserManagerConfig)>,
     /// `None` for one that could not be read.
     pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
     pub builders: Vec<(String, BuilderConfig)>,
@@ -75,6 +76,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         www: www::parse(&mut fields),
         workers: workers::parse(&mut fields),
         change_sources: change_sources::parse(&mut fields, basedir),
+        user_managers: user_managers::parse(&mut fields, basedir),
         schedulers: schedulers::parse(&mut fields),
         builders: builders::parse(&mut fields),
         properties: values::properties(&mut fields, "properties", &source),
@@ -144,6 +146,7 @@ impl Draft {
             www: self.www,
             workers: values(self.workers),
             change_sources: values(self.change_sources),
+            user_managers: values(self.user_managers),
             schedulers: values(self.schedulers).into_iter().flatten().collect(),
             builders: values(self.builders).into_iter().map(Arc::new).collect(),
             properties: self.properties,

@@ -18,7 +18,6 @@ mod hash;
 mod json;
 mod names;
 mod log_reader;
-mod users;
 
 pub mod compress;
 pub mod masters;
@@ -36,6 +35,7 @@ pub mod steps;
 pub mod logs;
 pub mod properties;
 pub mod state;
+pub mod users;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

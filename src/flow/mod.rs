@@ -9,6 +9,8 @@ pub mod change_filter;
 pub mod stable_timer;
 pub mod sources;
 pub mod force;
+pub mod try_job;
+pub mod user_report;
 pub mod old_worker;
 pub mod collapse;
 pub mod assign;

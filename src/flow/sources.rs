@@ -19,6 +19,7 @@ pub fn sourcestamps(changes: &[&Change], defaults: &[NewSourceStamp]) -> Vec<New
             repository: change.repository.clone(),
             project: change.project.clone(),
             codebase: change.codebase.clone(),
+            patch: None,
         },
         None => default.clone(),
     };

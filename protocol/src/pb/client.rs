@@ -136,9 +136,7 @@ impl PbClient {
                 self.reply(request, Err(failure_of(failure)))?;
             }
             Message::Call(call) => self.called(call),
-            Message::Decref { .. }
-            | Message::Version(_)
-            | Message::DidNotUnderstand => {}
+            Message::Decref { .. } | Message::Version(_) | Message::DidNotUnderstand => {}
         }
         // What comes after the login is held once, for as long as the connection lasts.
         let (joined, held) = (self.avatar.is_some(), &mut self.held);

@@ -109,7 +109,10 @@ fn named(args: Args) -> Result<Vec<(String, Value)>, Failure> {
     }
     if positional.len() > NAMES.len() {
         let count = positional.len();
-        return Err(wrong(format!("takes at most {} arguments but {count} were given", NAMES.len())));
+        return Err(wrong(format!(
+            "takes at most {} arguments but {count} were given",
+            NAMES.len()
+        )));
     }
     let mut all: Vec<(String, Value)> =
         NAMES.iter().map(|name| (*name).to_owned()).zip(positional).collect();

@@ -85,7 +85,8 @@ impl UserCommand {
 
     /// The arguments as stock's client orders them.
     pub fn to_args(&self) -> Vec<Value> {
-        let list = |items: Vec<Value>| if items.is_empty() { Value::None } else { Value::List(items) };
+        let list =
+            |items: Vec<Value>| if items.is_empty() { Value::None } else { Value::List(items) };
         vec![
             Value::from(self.op.name()),
             Value::from(self.bb_username.as_deref()),
@@ -101,7 +102,8 @@ impl UserInfo {
         let malformed = || wrong("'info' is a list of dictionaries of texts");
         let pairs = value.pairs().ok_or_else(malformed)?;
         let pairs = pairs.iter().map(|(key, value)| Some((key.text()?, value.text()?)));
-        let mut pairs: Vec<(String, String)> = pairs.collect::<Option<_>>().ok_or_else(malformed)?;
+        let mut pairs: Vec<(String, String)> =
+            pairs.collect::<Option<_>>().ok_or_else(malformed)?;
         let own = pairs.iter().position(|(key, _)| key == IDENTIFIER);
         let own = own.ok_or_else(|| wrong("every user of 'info' needs an 'identifier'"))?;
         let (_, identifier) = pairs.remove(own);
@@ -111,8 +113,8 @@ impl UserInfo {
     fn to_value(&self) -> Value {
         let identifier = [(Value::from(IDENTIFIER), Value::from(self.identifier.as_str()))];
         let attributes = self.attributes.iter();
-        let attributes = attributes
-            .map(|(key, value)| (Value::from(key.as_str()), Value::from(value.as_str())));
+        let attributes =
+            attributes.map(|(key, value)| (Value::from(key.as_str()), Value::from(value.as_str())));
         Value::Dict(identifier.into_iter().chain(attributes).collect())
     }
 }
@@ -167,9 +169,18 @@ mod tests {
             ids: vec![],
             info: vec![info("Joe", &[("svn", "joe"), ("email", "j@example.org")])],
         };
-        let get = UserCommand { op: UserOp::Get, ids: vec!["a".into(), "b".into()], ..{
-            UserCommand { bb_username: None, bb_password: None, info: vec![], ..command.clone() }
-        } };
+        let get = UserCommand {
+            op: UserOp::Get,
+            ids: vec!["a".into(), "b".into()],
+            ..{
+                UserCommand {
+                    bb_username: None,
+                    bb_password: None,
+                    info: vec![],
+                    ..command.clone()
+                }
+            }
+        };
         for command in [command, get] {
             assert_eq!(UserCommand::from_args(Args::new(command.to_args())), Ok(command.clone()));
             assert!(!format!("{command:?}").contains("5af3"));

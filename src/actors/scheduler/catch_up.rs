@@ -64,6 +64,7 @@ impl Rules {
             repository: default.repository.clone(),
             project: default.project.clone(),
             codebase: codebase.clone(),
+            patch: None,
         });
         let mut properties = config.properties.clone();
         properties.set("scheduler", config.name.as_str(), "Scheduler");

@@ -16,9 +16,9 @@ use super::{Wiring, child_name};
 use crate::actors::mail::{AskError, Child, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
 use crate::config::checked::{SchedulerConfig, SchedulerKind};
-use crate::db::{Conn, DbError, buildsets, schedulers};
+use crate::db::{Conn, DbError, builders, builds, buildsets, properties, schedulers};
 use crate::events::Event;
-use crate::flow::force::{Forced, read};
+use crate::flow::force::{BuildName, Forced, Inherited, asked_builds, read};
 use crate::model::{NewBuildset, Timestamp};
 
 /// The handle to one force scheduler.
@@ -148,8 +148,10 @@ async fn force(
     let SchedulerKind::Force(form) = &config.kind else {
         return Err(ForceError::NoBuilder(request.builders.join(", ")));
     };
-    let forced =
-        read(&config, form, &request.values, &request.owner).map_err(ForceError::Invalid)?;
+    let asked = asked_builds(form, &request.values);
+    let inherited = wiring.db.read(move |conn| look_up(conn, asked)).await?;
+    let forced = read(&config, form, &request.values, &request.owner, &inherited)
+        .map_err(ForceError::Invalid)?;
     let now = (wiring.clock)();
     let scheduler = config.name.clone();
     let submitted =
@@ -161,6 +163,21 @@ async fn force(
     });
     (wiring.poke)();
     Ok(submitted)
+}
+
+/// The builds that values are inherited from, as far as they exist.
+fn look_up(conn: &mut Conn, asked: Vec<BuildName>) -> Result<Inherited, DbError> {
+    let mut found = Inherited::new();
+    for name in asked {
+        let build = builders::by_name(conn, &name.builder)
+            .and_then(|builder| builds::by_number(conn, builder.id, name.number));
+        match build {
+            Ok(build) => drop(found.insert(name, properties::of_build(conn, build.id)?)),
+            Err(DbError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// The builders to ask: all of the scheduler, or those of them that were named.

@@ -15,8 +15,8 @@ use crate::actors::announcer::Announcer;
 use crate::actors::supervise::Supervisor;
 use crate::actors::tree::Tree;
 use crate::config::checked::{
-    BasicScheduler, CodebaseDefaults, FieldKind, ForceField, ForceScheduler, SchedulerConfig,
-    SchedulerKind,
+    BasicScheduler, CodebaseDefaults, FieldKind, ForceField, ForceScheduler, Nested, NestedRole,
+    SchedulerConfig, SchedulerKind,
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
@@ -341,19 +341,27 @@ async fn a_timer_of_a_former_life_fires() {
 fn force_scheduler() -> SchedulerConfig {
     let field = |name: &str, required| ForceField {
         name: name.into(),
+        full_name: name.into(),
         label: name.into(),
-        kind: FieldKind::Text { size: 10 },
         default: json!(""),
         required,
-        hide: false,
-        tooltip: String::new(),
-        regex: None,
-        maxsize: None,
+        ..ForceField::default()
     };
+    let group = Nested {
+        role: NestedRole::Codebase(String::new()),
+        layout: "vertical".into(),
+        columns: 1,
+        fields: vec![field("branch", false)],
+    };
+    let codebase = ForceField { kind: FieldKind::Nested(group), ..ForceField::default() };
+    let priority = FieldKind::Int { size: 10 };
     let form = ForceScheduler {
         label: "force".into(),
         button_name: "force".into(),
-        fields: vec![field("reason", true), field("branch", false), field("extra", false)],
+        username: field("username", false),
+        reason: field("reason", true),
+        priority: ForceField { kind: priority, default: json!(0), ..field("priority", false) },
+        fields: vec![codebase, field("extra", false)],
         reason_string: "A build was forced by '%(owner)s': %(reason)s".into(),
     };
     let codebases = [(String::new(), CodebaseDefaults::default())].into();

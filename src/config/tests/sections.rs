@@ -249,7 +249,22 @@ fn force_forms() {
             "type = 'ChoiceStringParameter', name = 'x', choices = ['a'], default = 'b'",
             "'b' is not among the choices",
         ),
-        ("type = 'NestedParameter', name = 'x'", "'NestedParameter' is not supported yet"),
+        ("type = 'NestedParameter', name = 'x'", "needs 'fields'"),
+        (
+            "type = 'NestedParameter', name = 'x', columns = 5, fields = [{ type = 'FileParameter', name = 'y' }]",
+            "columns: must be 1 to 4, and is 5",
+        ),
+        (
+            "type = 'NestedParameter', name = 'x', layout = 'pile', fields = [{ type = 'FileParameter', name = 'y' }]",
+            "layout: is 'pile' and must be one of",
+        ),
+        (
+            "type = 'NestedParameter', name = '', fields = [{ type = 'FileParameter', name = 'reason' }]",
+            "two fields are named 'reason'",
+        ),
+        ("type = 'PatchParameter', level = { default = 'x' }", "must be a whole number"),
+        ("type = 'CodebaseParameter', codebase = 'x'", "belongs into 'codebases'"),
+        ("type = 'StringParameter', name = 'x', autopopulate = 1", "must be a table of tables"),
         ("type = 'StringParamter', name = 'x'", "did you mean 'StringParameter'?"),
     ]
     .into_iter()
@@ -257,13 +272,20 @@ fn force_forms() {
     .chain(
         [
             ("name = 'f f'", "may hold letters, digits"),
-            ("name = 'force'\nreason = { name = 'why' }", "always named 'reason'"),
+            (
+                "name = 'force'\nreason = { type = 'PatchParameter' }",
+                "must be a single field",
+            ),
+            (
+                "name = 'force'\ncodebases = [{ branch = { name = 'x' } }]",
+                "always named 'branch'",
+            ),
             ("name = 'force'\npriority = { type = 'StringParameter' }", "must be an IntParameter"),
             ("name = 'force'\ncodebases = []", "must not be empty"),
             ("name = 'force'\ncodebases = ['a', 'a']", "the codebase 'a' is given twice"),
             (
-                "name = 'force'\ncodebases = [{ codebase = 'a', patch = {} }]",
-                "patch: is not supported yet",
+                "name = 'force'\ncodebases = [{ codebase = 'a', patch = { name = 'p' } }]",
+                "always named 'patch'",
             ),
             ("name = 'force'\ncodebases = [{ branch = 1 }]", "must be a string, a table"),
             ("name = 'force'\nchange_filter = {}", "unknown key 'change_filter'"),

@@ -1,14 +1,13 @@
 //! Force schedulers as entities, from the configuration.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::select;
 use super::{Answer, ApiError, Ask};
-use crate::config::checked::{
-    FieldKind, ForceField, ForceScheduler, MasterConfig, SchedulerConfig, SchedulerKind,
-};
+use crate::config::checked::{ForceScheduler, MasterConfig, SchedulerConfig, SchedulerKind};
 use crate::db::Conn;
 use crate::db::listing::{self, BuilderRow, Field, Kind, Scope};
+use crate::flow::force::describe;
 
 /// Fields of the entity `forcescheduler`.
 pub const FIELDS: &[Field] = &[
@@ -53,68 +52,12 @@ pub fn force_schedulers(
 
 fn entities(config: &MasterConfig) -> impl Iterator<Item = Value> {
     force_schedulers(config).map(|(scheduler, force)| {
-        json!({
-            "name": scheduler.name,
-            "button_name": force.button_name,
-            "label": force.label,
-            "builder_names": scheduler.builder_names,
-            "enabled": true,
-            "all_fields": [group("", force.fields.iter().map(field).collect())],
-        })
+        describe(scheduler, force, &workers_of(config, &scheduler.builder_names), true)
     })
 }
 
-/// An anonymous vertical group, as the stock front-end expects around plain fields.
-fn group(name: &str, fields: Vec<Value>) -> Value {
-    let visible = fields.iter().filter(|field| field["hide"] == false).count();
-    let columns = if visible >= 4 { 2 } else { 1 };
-    json!({
-        "name": name, "fullName": null, "label": "", "tablabel": "", "type": "nested",
-        "default": "", "required": false, "multiple": false, "regex": null, "hide": false,
-        "maxsize": null, "autopopulate": null, "tooltip": "", "layout": "vertical",
-        "columns": columns, "fields": fields,
-    })
-}
-
-fn field(field: &ForceField) -> Value {
-    let mut entity = json!({
-        "name": field.name, "fullName": field.name, "label": field.label,
-        "tablabel": field.label, "default": field.default, "required": field.required,
-        "multiple": false, "regex": null, "hide": field.hide, "maxsize": field.maxsize,
-        "autopopulate": null, "tooltip": field.tooltip,
-    });
-    let mut set = |key: &str, value: Value| entity[key] = value;
-    match &field.kind {
-        FieldKind::Text { size } => {
-            set("type", json!("text"));
-            set("size", json!(size));
-        }
-        FieldKind::TextArea { cols, rows } => {
-            set("type", json!("textarea"));
-            set("size", json!(80));
-            set("cols", json!(cols));
-            set("rows", json!(rows));
-        }
-        FieldKind::Int => {
-            set("type", json!("int"));
-            set("size", json!(10));
-        }
-        FieldKind::Bool => set("type", json!("bool")),
-        FieldKind::Choice { choices, multiple, strict } => {
-            set("type", json!("list"));
-            set("choices", json!(choices));
-            set("multiple", json!(multiple));
-            set("strict", json!(strict));
-        }
-        FieldKind::Username { need_email } => {
-            set("type", json!("username"));
-            set("size", json!(80));
-            set("need_email", json!(need_email));
-        }
-        FieldKind::Fixed => {
-            set("type", json!("fixed"));
-            set("hide", json!(true));
-        }
-    }
-    entity
+/// The workers of these builders.
+pub fn workers_of(config: &MasterConfig, builders: &[String]) -> Vec<String> {
+    let own = config.builders.iter().filter(|builder| builders.contains(&builder.name));
+    own.flat_map(|builder| builder.workernames.clone()).collect()
 }
