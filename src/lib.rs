@@ -9,6 +9,7 @@ pub mod events;
 pub mod flow;
 pub mod steps;
 pub mod db;
+pub mod schedulers;
 pub mod actors;
 pub mod status;
 pub mod cli;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::change_source::Sources;
 use super::mail::AskError;
 use super::scheduler::Schedulers;
-use super::scheduler::{ForceError, ForceRequest, Submitted};
+use super::scheduler::{ForceRequest, Order as Wish, Refused, Submitted};
 use super::surroundings::Surroundings;
 use crate::config::problems::Problems;
 use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
@@ -53,13 +53,14 @@ pub enum ControlError {
     Db(#[from] DbError),
 }
 
-impl From<ForceError> for ControlError {
-    fn from(error: ForceError) -> ControlError {
-        match error {
-            ForceError::Invalid(fields) => ControlError::Invalid(fields),
-            ForceError::NoBuilder(text) => ControlError::NotFound(text),
-            ForceError::Down(error) => error.into(),
-            ForceError::Db(error) => ControlError::Db(error),
+impl From<Refused> for ControlError {
+    fn from(refused: Refused) -> ControlError {
+        match refused {
+            Refused::Invalid(fields) => ControlError::Invalid(fields),
+            Refused::NoBuilder(text) => ControlError::NotFound(text),
+            Refused::NotFound(text) => ControlError::NotFound(text),
+            Refused::Idle(text) => ControlError::NotFound(text.to_owned()),
+            Refused::Db(error) => ControlError::Db(error),
         }
     }
 }
@@ -86,11 +87,9 @@ impl Control {
         scheduler: &str,
         request: ForceRequest,
     ) -> Result<Submitted, ControlError> {
-        let handle = self
-            .schedulers
-            .force(scheduler)
-            .ok_or_else(|| ControlError::NotFound(format!("force scheduler '{scheduler}'")))?;
-        Ok(handle.force(request, super::mail::ASK).await?)
+        let wish = Wish::Force(request);
+        let missing = wish.missing(scheduler);
+        Ok(self.schedulers.order(scheduler, wish).await?.ok_or(missing)?)
     }
 
     /// Stops a running build. A build that has ended already is left alone.

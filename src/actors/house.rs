@@ -23,9 +23,10 @@ use super::scheduler::{Schedulers, Wiring};
 use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
+use super::try_jobs::{self, Sight, Tries};
 use super::user_manager;
 use super::worker::{BuilderDirs, Patience, Registration, Roster, RosterConfig, RosterSetup};
-use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig};
+use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig, SchedulerConfig};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
 use crate::db::{Conn, Db, DbError};
@@ -44,6 +45,8 @@ pub struct House {
     sources: Sources,
     source_wiring: change_source::Wiring,
     user_managers: Vec<Registration>,
+    tries: Tries,
+    try_wiring: try_jobs::Wiring,
     /// By name.
     builders: HashMap<String, BuilderHandle>,
     /// What keeps each builder's builds, through changes of the builder and after its removal.
@@ -141,6 +144,7 @@ impl House {
             log_intake,
             distributor: distributor.clone(),
             running: RunningBuilds::default(),
+            schedulers: Schedulers::default(),
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
@@ -150,10 +154,16 @@ impl House {
             hands.actor(around.clone(), workers.clone())
         });
         let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
+        let try_wiring = try_jobs::Wiring {
+            sight: Sight { db: db.clone(), announcer: announcer.clone() },
+            logins: roster.logins(),
+            basedir: setup.basedir.clone(),
+            master,
+        };
         House {
             supervisor: supervisor.clone(),
+            schedulers: surroundings.schedulers.clone(),
             surroundings,
-            schedulers: Schedulers::default(),
             wiring,
             sources: Sources::default(),
             source_wiring: change_source::Wiring {
@@ -165,6 +175,8 @@ impl House {
             },
             roster,
             user_managers: Vec::new(),
+            tries: Tries::default(),
+            try_wiring,
             builders: HashMap::new(),
             builds: HashMap::new(),
             stranger,
@@ -181,8 +193,7 @@ impl House {
         }
         self.publish_builders();
         for scheduler in &config.schedulers {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, self.stranger);
+            self.start_scheduler(scheduler, self.stranger);
         }
         for source in &config.change_sources {
             self.start_source(source);
@@ -204,7 +215,8 @@ impl House {
         for name in names_to_stop(&diff.change_sources, |source| source.name()) {
             self.sources.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.name.as_str()) {
+        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
+            self.tries.close(&self.supervisor, &name).await;
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         self.release(&diff.schedulers.stop).await?;
@@ -212,8 +224,7 @@ impl House {
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, false);
+            self.start_scheduler(scheduler, false);
         }
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
@@ -260,6 +271,14 @@ impl House {
     fn publish_builders(&self) {
         let handles = self.builders.values().map(|handle| (handle.id, handle.clone()));
         self.surroundings.distributor.set_builders(handles.collect());
+    }
+
+    fn start_scheduler(&mut self, scheduler: &SchedulerConfig, fresh: bool) {
+        let config = Arc::new(scheduler.clone());
+        self.schedulers.start(&self.supervisor, config, &self.wiring, fresh);
+        if let Some(handle) = self.schedulers.get(&scheduler.options.name) {
+            self.tries.open(&self.supervisor, &self.try_wiring, handle);
+        }
     }
 
     fn start_source(&self, source: &ChangeSourceConfig) {

@@ -12,6 +12,7 @@
 //! ├─ builder ×M
 //! │   └─ build ×K         temporary, under a supervisor that outlives the builder
 //! ├─ scheduler ×S
+//! ├─ try jobs of a Try_Jobdir
 //! ├─ change source ×C
 //! └─ web                  essential; started last and stopped first, handed in by `cli`
 //! ```
@@ -29,7 +30,7 @@ pub mod announcer;
 pub mod change_source;
 pub mod intake;
 pub mod scheduler;
-pub mod try_client;
+pub mod try_jobs;
 pub mod user_manager;
 pub mod buildset_closer;
 pub mod distributor;

@@ -10,6 +10,7 @@ use super::buildset_closer::BuildsetCloser;
 use super::distributor::Distributor;
 use super::log_intake::LogIntake;
 use super::running::RunningBuilds;
+use super::scheduler::Schedulers;
 use crate::config::checked::MasterConfig;
 use crate::db::{Conn, Db, DbError};
 use crate::events::Event;
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub distributor: Distributor,
     pub closer: BuildsetCloser,
     pub running: RunningBuilds,
+    /// What a Trigger step asks.
+    pub schedulers: Schedulers,
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub basedir: Arc<PathBuf>,
     pub master: MasterId,

@@ -10,8 +10,9 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use crate::flow::change_filter::{ChangeFilter, FileFilter};
-use crate::model::Properties;
+use crate::flow::priority::Priority;
+use crate::model::{NewSourceStamp, Properties};
+use crate::schedulers::{Scheduler, TryEntry};
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -40,11 +41,15 @@ pub struct MasterConfig {
 
 impl MasterConfig {
     /// Every port for workers and clients, each once: those of `protocols`, and those that change
-    /// sources and user managers have of their own.
+    /// sources, user managers and try schedulers have of their own.
     pub fn listeners(&self) -> Vec<WorkerListen> {
         let sources = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
         let managers = self.user_managers.iter().map(|manager| broker(&manager.port));
-        let all = self.protocols.iter().cloned().chain(sources).chain(managers);
+        let tries = self.schedulers.iter().filter_map(|scheduler| match scheduler.plan.tries() {
+            Some(TryEntry::Clients(logins)) => Some(broker(&logins.port)),
+            _ => None,
+        });
+        let all = self.protocols.iter().cloned().chain(sources).chain(managers).chain(tries);
         all.collect::<IndexSet<_>>().into_iter().collect()
     }
 
@@ -259,16 +264,58 @@ pub enum Branches {
     Named(Vec<String>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// A scheduler and its plan.
+#[derive(Debug, Clone)]
 pub struct SchedulerConfig {
+    pub options: SchedulerOptions,
+    /// What its class does.
+    pub plan: Arc<dyn Scheduler>,
+    /// The scheduler's table as written.
+    pub written: Value,
+}
+
+/// Two schedulers are the same when they were written the same: plans cannot be compared.
+impl PartialEq for SchedulerConfig {
+    fn eq(&self, other: &SchedulerConfig) -> bool {
+        self.written == other.written
+    }
+}
+
+/// The options that schedulers of all classes share.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SchedulerOptions {
     pub name: String,
     pub builder_names: Vec<String>,
+    /// With `scheduler`, which names the scheduler itself.
     pub properties: Properties,
-    /// Added to the buildset's reason; `None` is stock's sentence.
+    /// The buildset's reason; `None` is the class's own sentence.
     pub reason: Option<String>,
-    pub priority: i64,
+    pub priority: Priority,
+    /// Each of them gets a source stamp in every buildset. Empty means the one codebase ``.
     pub codebases: IndexMap<String, CodebaseDefaults>,
-    pub kind: SchedulerKind,
+}
+
+impl SchedulerOptions {
+    /// Does it take changes of this codebase?
+    pub fn knows(&self, codebase: &str) -> bool {
+        if self.codebases.is_empty() {
+            return codebase.is_empty();
+        }
+        self.codebases.contains_key(codebase)
+    }
+
+    /// What is built of each codebase when nothing else says so.
+    pub fn default_stamps(&self) -> Vec<NewSourceStamp> {
+        let stamp = |(codebase, default): (&String, &CodebaseDefaults)| NewSourceStamp {
+            branch: default.branch.clone(),
+            revision: default.revision.clone(),
+            repository: default.repository.clone(),
+            project: default.project.clone(),
+            codebase: codebase.clone(),
+            patch: None,
+        };
+        self.codebases.iter().map(stamp).collect()
+    }
 }
 
 /// What a scheduler builds of a codebase that has no change.
@@ -280,26 +327,7 @@ pub struct CodebaseDefaults {
     pub project: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum SchedulerKind {
-    /// `SingleBranchScheduler` and `AnyBranchScheduler`.
-    Basic(BasicScheduler),
-    /// `ForceScheduler`
-    Force(ForceScheduler),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct BasicScheduler {
-    /// `AnyBranchScheduler`: one timer per branch.
-    pub per_branch: bool,
-    pub change_filter: ChangeFilter,
-    /// Quiet time before a buildset; `None` submits each change at once.
-    pub tree_stable_timer: Option<Duration>,
-    pub file_is_important: FileFilter,
-    /// Unimportant changes are not even remembered.
-    pub only_important: bool,
-}
-
+/// The form of a ForceScheduler.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForceScheduler {
     pub label: String,

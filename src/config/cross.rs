@@ -67,7 +67,7 @@ impl Cross<'_> {
         let schedulers = draft.schedulers.iter();
         self.duplicates(
             "scheduler",
-            schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.name.as_str()))),
+            schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.options.name.as_str()))),
         );
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
@@ -102,7 +102,8 @@ impl Cross<'_> {
     fn unknown_builders(&mut self) {
         let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
         for (path, scheduler) in &self.draft.schedulers {
-            for (index, name) in scheduler.iter().flat_map(|s| &s.builder_names).enumerate() {
+            for (index, name) in scheduler.iter().flat_map(|s| &s.options.builder_names).enumerate()
+            {
                 if !known.contains(&name.as_str()) {
                     self.add(
                         &item_path(self.raw, path, "builderNames", index),
@@ -121,7 +122,7 @@ impl Cross<'_> {
             return;
         };
         let driven: HashSet<&str> =
-            schedulers.iter().flat_map(|s| &s.builder_names).map(String::as_str).collect();
+            schedulers.iter().flat_map(|s| &s.options.builder_names).map(String::as_str).collect();
         for (path, builder) in &self.draft.builders {
             if !builder.name.is_empty() && !driven.contains(builder.name.as_str()) {
                 let message =

@@ -6,6 +6,7 @@ use super::checked::{ChangeSourceConfig, Listen, WorkerProtocol};
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
+use crate::schedulers::TryEntry;
 
 /// Somebody who serves clients.
 struct Server<'d> {
@@ -83,5 +84,15 @@ fn servers(draft: &Draft) -> Vec<Server<'_>> {
         names: vec![(format!("{path}.username"), &manager.username)],
         port: Some(&manager.port),
     });
-    sources.chain(managers).collect()
+    let tries = draft.schedulers.iter().filter_map(|(path, scheduler)| {
+        let Some(TryEntry::Clients(logins)) = scheduler.as_ref()?.plan.tries() else { return None };
+        let names = logins.userpass.iter();
+        Some(Server {
+            path,
+            what: "try scheduler",
+            names: names.map(|(name, _)| (format!("{path}.userpass"), name.as_str())).collect(),
+            port: Some(&logins.port),
+        })
+    });
+    sources.chain(managers).chain(tries).collect()
 }

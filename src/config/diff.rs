@@ -66,7 +66,9 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
         change_sources: delta(&old.change_sources, &new.change_sources, |source| {
             source.name().to_owned()
         }),
-        schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| scheduler.name.clone()),
+        schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| {
+            scheduler.options.name.clone()
+        }),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
         listeners: delta(&old.listeners(), &new.listeners(), |port| {
             format!("{} {}", port.protocol.key(), address(&port.listen))
@@ -162,7 +164,7 @@ mod tests {
     fn another_name_is_another_part() {
         let diff = after(&[("name = \"all\"", "name = \"every\"")]);
         assert_eq!(diff.schedulers.stop, ["all"]);
-        assert_eq!(diff.schedulers.start[0].name, "every");
+        assert_eq!(diff.schedulers.start[0].options.name, "every");
         assert_eq!(diff.schedulers.keep, ["force"]);
     }
 

@@ -4,59 +4,34 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::checked::{
-    FieldKind, ForceField, ForceScheduler, NestedRole, SchedulerConfig, SchedulerKind,
-};
+use super::checked::{FieldKind, ForceField, ForceScheduler, NestedRole, SchedulerOptions};
 use super::fields::Fields;
 use super::force_codebases;
 use super::force_fields::{Slot, empty_table, field};
 use super::raw::RawValue;
-use super::schedulers::own_property;
-use super::values::{distinct, is_identifier};
-use crate::model::Properties;
 
 /// Stock's sentence.
 const REASON_STRING: &str = "A build was forced by '%(owner)s': %(reason)s";
 
-/// Reads the keys of a ForceScheduler.
-pub fn scheduler(fields: &mut Fields<'_>) -> SchedulerConfig {
-    let name: String = fields.required_checked("name", |name: &String| {
-        let wrong = !is_identifier(name);
-        wrong.then(|| {
-            format!(
-                "'{name}' may hold letters, digits, '_' and '-' only and must not begin with a \
-                 digit"
-            )
-        })
-    });
-    let mut properties = Properties::new();
-    own_property(&mut properties, &name);
+/// Reads the own keys of a ForceScheduler; its codebases and the properties of its form are not
+/// those of other schedulers.
+pub fn parse(fields: &mut Fields<'_>, options: &mut SchedulerOptions) -> ForceScheduler {
     let (username, reason, priority) = (username(fields), reason(fields), priority(fields));
     let mut form = Vec::new();
-    let codebases = force_codebases::parse(fields, &mut form);
+    options.codebases = force_codebases::parse(fields, &mut form);
     for (path, raw) in fields.entries("properties") {
         let (_, problems) = fields.nested("properties");
         form.extend(field(&raw, &path, &Slot::property(), problems));
     }
     check_names(fields, [&username, &reason, &priority].into_iter().chain(&form));
-    let label = fields.optional("label").unwrap_or_else(|| name.clone());
-    let button_name = fields.optional("buttonName").unwrap_or_else(|| name.clone());
-    SchedulerConfig {
-        name,
-        builder_names: distinct(fields.required("builderNames")),
-        properties,
-        reason: None,
-        priority: 0,
-        codebases,
-        kind: SchedulerKind::Force(ForceScheduler {
-            label,
-            button_name,
-            username,
-            reason,
-            priority,
-            fields: form,
-            reason_string: fields.or("reasonString", REASON_STRING.to_owned()),
-        }),
+    ForceScheduler {
+        label: fields.optional("label").unwrap_or_else(|| options.name.clone()),
+        button_name: fields.optional("buttonName").unwrap_or_else(|| options.name.clone()),
+        username,
+        reason,
+        priority,
+        fields: form,
+        reason_string: fields.or("reasonString", REASON_STRING.to_owned()),
     }
 }
 

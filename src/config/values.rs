@@ -41,6 +41,16 @@ pub fn is_identifier(name: &str) -> bool {
     name.chars().next().is_some_and(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
+/// Complains about what is no [identifier](is_identifier).
+#[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
+pub fn identifier(name: &String) -> Option<String> {
+    (!is_identifier(name)).then(|| {
+        format!(
+            "'{name}' may hold letters, digits, '_' and '-' only and must not begin with a digit"
+        )
+    })
+}
+
 /// Complains about an empty text.
 #[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
 pub fn non_empty(text: &String) -> Option<String> {

@@ -120,6 +120,13 @@ pub fn unclassify(conn: &mut Conn, id: SchedulerId, changes: &[ChangeId]) -> Res
     Ok(())
 }
 
+/// No change awaits its build any more.
+pub fn unclassify_all(conn: &mut Conn, id: SchedulerId) -> Result<(), DbError> {
+    diesel::delete(scheduler_changes::table.filter(scheduler_changes::schedulerid.eq(id)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// All schedulers ever configured.
 pub fn list(conn: &mut Conn) -> Result<Vec<SchedulerRow>, DbError> {
     let rows: Vec<(SchedulerId, String, Option<i64>, Option<MasterId>)> = schedulers::table

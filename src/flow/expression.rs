@@ -54,6 +54,25 @@ impl Expression {
     }
 }
 
+/// Expressions that give a number.
+impl Expression {
+    /// # Errors
+    /// A message for people, also when the value is no number.
+    pub fn number(&self, properties: &Properties) -> Result<i64, String> {
+        let compiled = ENVIRONMENT
+            .compile_expression(&self.source)
+            .map_err(|error| complaint(&self.source, &error))?;
+        let scope = Scope { properties: Arc::new(properties.clone()), results: None };
+        let value = compiled
+            .eval(Jinja::from_object(scope))
+            .map_err(|error| complaint(&self.source, &error))?;
+        let number = value.is_number().then(|| i64::try_from(value.clone()).ok()).flatten();
+        number.ok_or_else(|| {
+            format!("the expression '{}' gives no whole number but '{value}'", self.source)
+        })
+    }
+}
+
 fn complaint(source: &str, error: &Error) -> String {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     format!("the expression '{source}' is wrong: {detail}")

@@ -5,6 +5,7 @@ pub mod restart;
 pub mod branches;
 pub mod git_log;
 pub mod pattern;
+pub mod priority;
 pub mod change_filter;
 pub mod stable_timer;
 pub mod sources;

@@ -30,13 +30,29 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
+        module: "schedulers",
+        ours: &[
+            "model",
+            "flow",
+            "db",
+            "events",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::checked",
+            "config::values",
+            "config::force",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
         module: "config",
-        ours: &["model", "flow", "steps"],
+        ours: &["model", "flow", "steps", "schedulers"],
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
         module: "actors",
-        ours: &["model", "flow", "steps", "db", "events", "config"],
+        ours: &["model", "flow", "steps", "schedulers", "db", "events", "config"],
         never: &["actix_web", "handlebars", "diesel"],
     },
     Rule {
@@ -50,7 +66,7 @@ const RULES: &[Rule] = &[
 ];
 
 const ALL: &[&str] =
-    &["model", "flow", "events", "db", "steps", "config", "actors", "status", "cli"];
+    &["model", "flow", "events", "db", "steps", "schedulers", "config", "actors", "status", "cli"];
 
 /// The wire codec does no I/O.
 const PROTOCOL_NEVER: &[&str] = &[

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{EXAMPLE, check};
 use crate::config::checked::{
-    Branches, ChangeSourceConfig, FieldKind, ForceField, ForceScheduler, Listen, SchedulerKind,
+    Branches, ChangeSourceConfig, FieldKind, ForceField, ForceScheduler, Listen,
 };
 use crate::config::sample;
 
@@ -56,18 +56,20 @@ fn the_poller_has_stocks_defaults() {
 #[test]
 fn schedulers_know_their_kind() {
     let config = check(EXAMPLE).expect("a good configuration");
-    let SchedulerKind::Basic(all) = &config.schedulers[0].kind else { panic!("not basic") };
-    assert_eq!(all.tree_stable_timer, Some(Duration::from_secs(60)));
-    assert!(!all.per_branch && !all.only_important);
-    assert_eq!(config.schedulers[0].properties.get_str("scheduler"), Some("all"));
-    assert!(config.schedulers[0].codebases.contains_key(""));
+    let all = &config.schedulers[0];
+    assert_eq!(all.plan.class(), "SingleBranchScheduler");
+    let told = format!("{:?}", all.plan);
+    assert!(told.contains("tree_stable_timer: Some(60s)"), "{told}");
+    assert!(told.contains("only_important: false"), "{told}");
+    assert_eq!(all.options.properties.get_str("scheduler"), Some("all"));
+    assert!(all.options.codebases.contains_key(""));
 }
 
 #[test]
 fn a_force_form_has_stocks_fields() {
     let config = check(EXAMPLE).expect("a good configuration");
     let scheduler = &config.schedulers[1];
-    let SchedulerKind::Force(force) = &scheduler.kind else { panic!("not a ForceScheduler") };
+    let force = scheduler.plan.form().expect("a ForceScheduler");
     assert_eq!((force.label.as_str(), force.button_name.as_str()), ("force", "force"));
     assert_eq!(force.reason_string, "A build was forced by '%(owner)s': %(reason)s");
     let fields: Vec<(&str, &str)> = leaves(force)
@@ -181,7 +183,7 @@ name = "more"
 fn a_force_form_of_ones_own() {
     let config = check(&(EXAMPLE.to_owned() + FORM)).expect("a good configuration");
     let scheduler = &config.schedulers[2];
-    let SchedulerKind::Force(force) = &scheduler.kind else { panic!("not a ForceScheduler") };
+    let force = scheduler.plan.form().expect("a ForceScheduler");
     let all = leaves(force);
     let field = |name: &str| {
         *all.iter().find(|field| field.full_name == name).unwrap_or_else(|| panic!("no {name}"))

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::value::is_multiple;
-use crate::config::checked::{FieldKind, ForceField, ForceScheduler, Nested, SchedulerConfig};
+use crate::config::checked::{FieldKind, ForceField, ForceScheduler, Nested, SchedulerOptions};
 
 /// The entity of a scheduler with this form. `workers` are those of its builders: the choices of a
 /// field for workers, which a stock master leaves empty.
 pub fn describe(
-    scheduler: &SchedulerConfig,
+    scheduler: &SchedulerOptions,
     form: &ForceScheduler,
     workers: &[String],
     enabled: bool,

@@ -13,7 +13,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::config::checked::{
-    FieldKind, ForceField, ForceScheduler, Nested, NestedRole, SchedulerConfig,
+    FieldKind, ForceField, ForceScheduler, Nested, NestedRole, SchedulerOptions,
 };
 use crate::model::{NewPatch, NewSourceStamp, Properties};
 pub use describe::{describe, worker_choices};
@@ -48,7 +48,7 @@ pub struct Forced {
 /// # Errors
 /// Every refused field with its reason, in the order of the form.
 pub fn read(
-    scheduler: &SchedulerConfig,
+    scheduler: &SchedulerOptions,
     form: &ForceScheduler,
     values: &Map<String, Value>,
     owner: &str,
@@ -86,7 +86,7 @@ pub fn read(
 
 /// Goes through a form.
 struct Reader<'a> {
-    scheduler: &'a SchedulerConfig,
+    scheduler: &'a SchedulerOptions,
     values: &'a Map<String, Value>,
     inherited: &'a Inherited,
     refusals: Refusals,

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::value::is_true;
 use super::*;
-use crate::config::checked::SchedulerKind;
 
 fn asked(name: &str, kind: FieldKind, default: Value) -> ForceField {
     ForceField {
@@ -66,15 +65,12 @@ fn form() -> ForceScheduler {
     }
 }
 
-fn scheduler() -> SchedulerConfig {
-    SchedulerConfig {
+fn scheduler() -> SchedulerOptions {
+    SchedulerOptions {
         name: "f".into(),
         builder_names: vec!["b".into()],
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
         codebases: [(String::new(), Default::default())].into(),
-        kind: SchedulerKind::Force(form()),
+        ..SchedulerOptions::default()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answer::select;
 use super::{Answer, ApiError, Ask};
-use crate::config::checked::{ForceScheduler, MasterConfig, SchedulerConfig, SchedulerKind};
+use crate::config::checked::{ForceScheduler, MasterConfig, SchedulerOptions};
 use crate::db::Conn;
 use crate::db::listing::{self, BuilderRow, Field, Kind, Scope};
 use crate::flow::force::describe;
@@ -43,11 +43,11 @@ pub fn of_builder(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
 /// The force schedulers of a configuration.
 pub fn force_schedulers(
     config: &MasterConfig,
-) -> impl Iterator<Item = (&SchedulerConfig, &ForceScheduler)> {
-    config.schedulers.iter().filter_map(|scheduler| match &scheduler.kind {
-        SchedulerKind::Force(force) => Some((scheduler, force)),
-        SchedulerKind::Basic(_) => None,
-    })
+) -> impl Iterator<Item = (&SchedulerOptions, &ForceScheduler)> {
+    config
+        .schedulers
+        .iter()
+        .filter_map(|scheduler| Some((&scheduler.options, scheduler.plan.form()?)))
 }
 
 fn entities(config: &MasterConfig) -> impl Iterator<Item = Value> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::actions::form_pairs;
 use super::force_inputs::{Answers, Input, inputs};
 use super::{Page, PageError, local};
-use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerConfig};
+use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerOptions};
 use crate::status::web::api::{OWNER, force_schedulers, workers_of};
 use crate::status::web::backstage::{Refusal, Submitted, Wish};
 use crate::status::web::guard;
@@ -108,7 +108,7 @@ fn see(submitted: &Submitted) -> HttpResponse {
 fn find<'c>(
     config: &'c crate::config::checked::MasterConfig,
     name: &str,
-) -> Result<(&'c SchedulerConfig, &'c ForceScheduler), PageError> {
+) -> Result<(&'c SchedulerOptions, &'c ForceScheduler), PageError> {
     force_schedulers(config)
         .find(|(scheduler, _)| scheduler.name == name)
         .ok_or_else(|| PageError::NotFound(format!("force scheduler '{name}'")))

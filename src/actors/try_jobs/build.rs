@@ -102,9 +102,8 @@ impl BuildView {
         let Some(id) = self.build else { return Ok(()) };
         let mut facts = self.sight.announcer.listen();
         while self.stored(id).await?.complete_at.is_none() {
-            let gone = || unreadable(&crate::db::DbError::Closed);
             loop {
-                match next_fact(&mut facts).await.map_err(|()| gone())? {
+                match next_fact(&mut facts).await.map_err(|error| unreadable(&error))? {
                     Some(fact) if !is_end(&fact, id) => {}
                     _ => break,
                 }
