@@ -14,6 +14,7 @@ mod stop;
 mod restart;
 mod sendchange;
 mod user;
+mod try_job;
 mod tryserver;
 mod options_file;
 mod prompt;
@@ -49,6 +50,7 @@ enum Command {
     Reconfig(reconfig::Options),
     Sendchange(Box<sendchange::Options>),
     User(Box<user::Options>),
+    Try(Box<try_job::Options>),
     Tryserver(tryserver::Options),
 }
 
@@ -72,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reconfig(options) => reconfig::run(&options),
         Command::Sendchange(options) => sendchange::run(*options),
         Command::User(options) => user::run(*options),
+        Command::Try(options) => try_job::run(*options),
         Command::Tryserver(options) => tryserver::run(&options),
     };
     done.unwrap_or_else(|error| {

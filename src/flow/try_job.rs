@@ -319,6 +319,35 @@ mod tests {
         assert_eq!(patch.map(|patch| patch.body), Some(vec![0xff]));
     }
 
+    /// Files that a stock master took; the last two are the stock client's.
+    #[test]
+    fn recorded_files() {
+        const FILES: [&[u8]; 6] = [
+            include_bytes!("../../tests/data/try/v1.job"),
+            include_bytes!("../../tests/data/try/v2.job"),
+            include_bytes!("../../tests/data/try/v3.job"),
+            include_bytes!("../../tests/data/try/v4.job"),
+            include_bytes!("../../tests/data/try/v5.job"),
+            include_bytes!("../../tests/data/try/v6.job"),
+        ];
+        for (file, version) in FILES.into_iter().zip(1..) {
+            let job = TryJob::from_file(file).unwrap_or_else(|bad| panic!("{version}: {bad}"));
+            let patch = job.patch.as_ref().unwrap();
+            assert_eq!(patch.level, 1, "{version}");
+            assert!(patch.body.starts_with(b"--- a/x"), "{version}");
+            assert_eq!(job.builder_names, ["try-pb"], "{version}");
+            assert_eq!(version > 5, String::from_utf8(patch.body.clone()).is_err());
+        }
+        let fifth = TryJob::from_file(FILES[4]).unwrap();
+        assert_eq!(fifth.id, "1795329608.0271685-903829");
+        assert_eq!(
+            (fifth.branch.as_deref(), fifth.revision.as_deref()),
+            (Some("main"), Some("deadbeef"))
+        );
+        assert_eq!((fifth.who.as_str(), fifth.comment.as_str()), ("alice@example.org", "job é"));
+        assert_eq!(Value::Object(fifth.properties), json!({"foo": "bar"}));
+    }
+
     #[test]
     fn files_that_are_no_jobs() {
         let number = "9".repeat(30);

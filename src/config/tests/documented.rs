@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 36] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -36,6 +36,17 @@ const SECTIONS: [(&str, &str); 25] = [
     ("schedulers[2].properties[3]", "### Form fields"),
     ("schedulers[2].properties[4]", "### Form fields"),
     ("schedulers[2].properties[5]", "### Form fields"),
+    ("user_managers[0]", "## User managers"),
+    ("schedulers[2].properties[6]", "### Form fields"),
+    ("schedulers[2].properties[7]", "### Form fields"),
+    ("schedulers[2].properties[8]", "### Form fields"),
+    ("schedulers[2].properties[9]", "### Form fields"),
+    ("schedulers[2].properties[10]", "### Form fields"),
+    ("schedulers[2].properties[11]", "### Form fields"),
+    ("schedulers[2].properties[12]", "### Form fields"),
+    ("schedulers[2].properties[13]", "### Form fields"),
+    ("schedulers[3]", "## Schedulers"),
+    ("schedulers[4]", "## Schedulers"),
     ("builders[0]", "## Builders"),
     ("factories.a", "### Factories"),
 ];
@@ -52,10 +63,28 @@ fn alien_file() -> String {
          [[schedulers]]\ntype = 'ForceScheduler'\nzzqx = 1\ncodebases = [{ zzqx = 1 }]\n\
          properties = [\n",
     );
-    for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
+    for class in [
+        "String",
+        "Text",
+        "Int",
+        "ChoiceString",
+        "UserName",
+        "Fixed",
+        "Boolean",
+        "File",
+        "InheritBuild",
+        "WorkerChoice",
+        "Nested",
+        "Patch",
+        "AnyProperty",
+    ] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n[[builders]]\nzzqx = 1\n";
+    text += "{ type = 'ParameterGroup', zzqx = 1 }]\n";
+    text += "[[schedulers]]\ntype = 'Try_Userpass'\nzzqx = 1\n";
+    text += "[[schedulers]]\ntype = 'Try_Jobdir'\nzzqx = 1\n";
+    text += "[[user_managers]]\nzzqx = 1\n";
+    text += "[[builders]]\nzzqx = 1\n";
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
