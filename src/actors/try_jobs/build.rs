@@ -57,11 +57,17 @@ impl BuildView {
         let told = line.clone();
         let following = async move {
             while let Ok(fact) = next_fact(&mut facts).await {
-                // What was missed is only missing in the display.
-                let Some((step, ended)) = fact.and_then(|fact| step_of(&fact, build)) else {
-                    continue;
+                let over = match &fact {
+                    Some(fact) => is_end(fact, build),
+                    // What was missed is only missing in the display, but for the end.
+                    None => me.stored(build).await.is_ok_and(|build| build.complete_at.is_some()),
                 };
-                if me.tell_step(subscriber, step, ended, &told).await.is_err() {
+                if over {
+                    return;
+                }
+                if let Some((step, ended)) = fact.and_then(|fact| step_of(&fact, build))
+                    && me.tell_step(subscriber, step, ended, &told).await.is_err()
+                {
                     return;
                 }
             }

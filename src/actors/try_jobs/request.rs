@@ -53,14 +53,16 @@ impl RequestView {
             line: line.clone(),
             told: HashSet::new(),
         };
-        teller.tell_new().await?;
+        if teller.tell_new().await? {
+            return Ok(());
+        }
         let (subscription, cancelled) = oneshot::channel();
         self.subscribe_instead(Some(subscription));
         let (builder, request) = (self.builder, self.request);
         let following = async move {
             while let Ok(fact) = next_fact(&mut facts).await {
                 let concerns = fact.is_none_or(|fact| concerns(&fact, builder, request));
-                if concerns && teller.tell_new().await.is_err() {
+                if concerns && teller.tell_new().await.unwrap_or(true) {
                     return;
                 }
             }
@@ -113,18 +115,19 @@ struct Teller {
 }
 
 impl Teller {
-    async fn tell_new(&mut self) -> Result<(), Failure> {
+    /// True when no further build will come.
+    async fn tell_new(&mut self) -> Result<bool, Failure> {
         let request = self.request;
         let read = self.sight.db.read(move |conn| look(conn, request)).await;
         let (builds, results) = read.map_err(|error| unreadable(&error))?;
         for build in &builds {
             self.tell(Some(*build), None).await?;
         }
-        match results {
+        if results.is_some() && builds.is_empty() {
             // Cancelled, or merged into another one: the client would wait for ever.
-            Some(results) if builds.is_empty() => self.tell(None, Some(results)).await,
-            _ => Ok(()),
+            self.tell(None, results).await?;
         }
+        Ok(results.is_some())
     }
 
     async fn tell(

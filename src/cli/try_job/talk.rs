@@ -115,7 +115,8 @@ impl Talk {
                 Some(ClientEvent::LoggedIn) => {
                     let job = self.job.take().unwrap_or_default();
                     let ticket = self.ticket(Asked::Try);
-                    Some(self.sent(self.client.call(ticket, "try", job.to_args()))?)
+                    let packet = self.client.call(ticket, "try", job.to_args());
+                    Some(Next::Send(packet.map_err(anyhow::Error::msg)?))
                 }
                 Some(ClientEvent::Rejected { why: Rejection::WrongPassword }) => {
                     anyhow::bail!("the master does not accept this user with this password")
@@ -216,9 +217,5 @@ impl Talk {
     ) -> anyhow::Result<Vec<u8>> {
         let ticket = self.ticket(asked);
         self.client.call_object(ticket, object, method, args).map_err(anyhow::Error::msg)
-    }
-
-    fn sent(&self, packet: Result<Vec<u8>, String>) -> anyhow::Result<Next> {
-        packet.map(Next::Send).map_err(anyhow::Error::msg)
     }
 }

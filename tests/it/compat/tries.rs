@@ -171,6 +171,7 @@ async fn waits_and_shows(program: &Path, site: &Site, port: u16) {
     let properties = site.get(&format!("builds/{}/properties", build["buildid"])).await;
     let properties = &properties["properties"][0];
     assert_eq!(properties["foo"], serde_json::json!(["bar", "try build"]));
+    assert_eq!(properties["owners"], serde_json::json!([["al"], "Build"]));
     assert_eq!(properties["kind"], serde_json::json!(["try", "Scheduler"]));
 
     let mut client = Try::start(

@@ -71,7 +71,7 @@ async fn our_master_serves_users_to_stocks_client_and_ours() {
     let users = free_port();
     site.configure(&CONFIG.replace("USERS", &users.to_string()));
     site.start_master().await;
-    let ours = serves(&site, users, &stock).await;
+    let ours = serves(&site, users, &stock);
 
     let mut site = Site::new("");
     let users = free_port();
@@ -88,11 +88,11 @@ async fn our_master_serves_users_to_stocks_client_and_ours() {
     let created = Command::new(&program).args(["create-master", "-q", "-r"]).arg(&dir).status();
     assert!(created.expect("stock runs").success());
     site.start_instead(Command::new(&program).args(["start", "--nodaemon"]).arg(&dir)).await;
-    assert_eq!(serves(&site, users, &stock).await, ours);
+    assert_eq!(serves(&site, users, &stock), ours);
 }
 
 /// What a master answers to both clients.
-async fn serves(site: &Site, port: u16, python: &Path) -> Vec<String> {
+fn serves(site: &Site, port: u16, python: &Path) -> Vec<String> {
     let by_stock = |arguments: &str| {
         let output = Command::new(python)
             .args(["-c", STOCK_CLIENT, &port.to_string(), arguments])

@@ -18,7 +18,7 @@ use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
 
 /// Bytes of a posted form at most, its files included.
-pub const FORM: usize = 16 << 20;
+const FORM: usize = 16 << 20;
 
 #[derive(Serialize)]
 struct View {
@@ -65,10 +65,15 @@ pub async fn submit(
     request: HttpRequest,
     site: web::Data<Site>,
     path: web::Path<String>,
-    body: web::Bytes,
+    payload: web::Payload,
 ) -> Page {
     guard::own_site(request.headers(), &site.config())?;
     guard::may_control(&request)?;
+    let Ok(Ok(body)) = payload.to_bytes_limited(FORM).await else {
+        let error = Some(format!("the form is larger than {} MiB, or incomplete", FORM >> 20));
+        let before = Before { error, ..Before::default() };
+        return show(&request, &site, &path, before, StatusCode::PAYLOAD_TOO_LARGE);
+    };
     let (builders, values) = {
         let config = site.config();
         let (_, form) = find(&config, &path)?;

@@ -54,12 +54,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/pending", web::get().to(pending::page))
         .route("/requests/{request}/cancel", web::post().to(actions::cancel))
         .route("/schedulers", web::get().to(schedulers::page))
-        .service(
-            web::resource("/schedulers/{name}/force")
-                .app_data(web::PayloadConfig::new(force::FORM))
-                .route(web::get().to(force::form))
-                .route(web::post().to(force::submit)),
-        )
+        .route("/schedulers/{name}/force", web::get().to(force::form))
+        .route("/schedulers/{name}/force", web::post().to(force::submit))
         .route("/schedulers/{scheduler}/{order}", web::post().to(actions::scheduler))
         .route("/tree", web::get().to(tree::page))
         .route("/about", web::get().to(about::page))
