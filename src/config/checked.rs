@@ -265,13 +265,21 @@ pub enum Branches {
 }
 
 /// A scheduler and its plan.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SchedulerConfig {
     pub options: SchedulerOptions,
     /// What its class does.
     pub plan: Arc<dyn Scheduler>,
     /// The scheduler's table as written.
     pub written: Value,
+}
+
+/// Without what was written, which may hold passwords.
+impl std::fmt::Debug for SchedulerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("SchedulerConfig");
+        debug.field("options", &self.options).field("plan", &self.plan).finish_non_exhaustive()
+    }
 }
 
 /// Two schedulers are the same when they were written the same: plans cannot be compared.

@@ -62,7 +62,7 @@ pub fn get(conn: &mut Conn, uid: i64) -> Result<User, DbError> {
         .first(conn)?;
     let attributes = users_info::table
         .filter(users_info::uid.eq(uid))
-        .order(users_info::attr_type)
+        // In the order of the table, as stock shows them.
         .limit(ATTRIBUTES)
         .select((users_info::attr_type, users_info::attr_data))
         .load(conn)?;

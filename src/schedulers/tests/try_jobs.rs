@@ -36,7 +36,7 @@ fn sent(job: TryJob) -> Order {
     Order::Try(TryRequest { job, file: None })
 }
 
-#[actix::test]
+#[tokio::test]
 async fn a_job_becomes_a_buildset_with_its_patch() {
     let world = World::new().await;
     let config = scheduler(userpass());
@@ -67,7 +67,7 @@ async fn a_job_becomes_a_buildset_with_its_patch() {
     assert_eq!(world.buildset(&submitted).await.0.sourcestamps[0].patch, None);
 }
 
-#[actix::test]
+#[tokio::test]
 async fn a_file_is_done_once() {
     let world = World::new().await;
     let config = scheduler(json!({ "type": "Try_Jobdir", "name": "jobs", "jobdir": "jobs" }));
@@ -83,7 +83,7 @@ async fn a_file_is_done_once() {
     assert_eq!(world.order(&config, from("a 2"), NOW).await.unwrap(), None);
 }
 
-#[actix::test]
+#[tokio::test]
 async fn jobs_that_are_refused_leave_nothing_behind() {
     let world = World::new().await;
     let config = scheduler(userpass());

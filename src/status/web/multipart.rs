@@ -46,19 +46,18 @@ fn part(bytes: &[u8]) -> Option<Part> {
 
 /// The parameter `name` of a header: `; name="value"`, in which browsers write a quote as `%22`.
 fn parameter(header: &str, name: &str) -> Option<String> {
-    let mut rest = header;
-    while let Some(at) = rest.find(';') {
-        rest = rest[at + 1..].trim_start();
-        let Some(value) = rest.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) else {
-            continue;
+    let mut rest = &header[header.find(';')? + 1..];
+    loop {
+        let (own, value) = rest.split_once('=')?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => value.split_at(value.find(';').unwrap_or(value.len())),
         };
-        let value = match value.strip_prefix('"') {
-            Some(quoted) => &quoted[..quoted.find('"')?],
-            None => value.split([';', ' ']).next().unwrap_or_default(),
-        };
-        return Some(value.replace("%22", "\"").replace("%0D%0A", "\n"));
+        if own.trim() == name {
+            return Some(value.trim().replace("%22", "\"").replace("%0D%0A", "\n"));
+        }
+        rest = after.split_once(';')?.1;
     }
-    None
 }
 
 fn after<'b>(bytes: &'b [u8], what: &[u8]) -> Option<&'b [u8]> {

@@ -110,7 +110,8 @@ fn serves(site: &Site, port: u16, python: &Path) -> Vec<String> {
         by_stock(&format!(
             r#"["add", null, null, null, [{{"email": "joe@example.org", "git": {joe}, "identifier": {joe}}}]]"#
         )),
-        by_stock(&format!(r#"["get", null, null, [{joe}, "nobody"], null]"#)),
+        // Stock's master shows those that it has shown before as they were then.
+        by_stock(r#"["get", null, null, ["nobody"], null]"#),
         by_stock(&format!(
             r#"["update", null, null, null, [{{"identifier": {joe}, "svn": "joe"}}]]"#
         )),
@@ -133,10 +134,7 @@ fn serves(site: &Site, port: u16, python: &Path) -> Vec<String> {
         told[0].starts_with("user(s) added:\nidentifier: Joe <joe@example.org>\nuid: "),
         "{told:?}"
     );
-    assert!(
-        told[1].ends_with("no match found\n") && told[1].contains("bb_username: None"),
-        "{told:?}"
-    );
+    assert_eq!(told[1], "user(s) found:\nno match found\n");
     assert!(told[4].contains("bb_username: joe\n"), "{told:?}");
     assert!(told.iter().all(|text| !text.contains("5af3c8e2")), "no password is shown: {told:?}");
     let refused = ours(site, port, "wrong", &["--op=get", "--ids=x"]);
