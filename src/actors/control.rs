@@ -60,6 +60,7 @@ impl From<Refused> for ControlError {
             Refused::NoBuilder(text) => ControlError::NotFound(text),
             Refused::NotFound(text) => ControlError::NotFound(text),
             Refused::Idle(text) => ControlError::NotFound(text.to_owned()),
+            deep @ Refused::TooDeep { .. } => ControlError::Unavailable(deep.to_string()),
             Refused::Db(error) => ControlError::Db(error),
         }
     }

@@ -293,6 +293,7 @@ impl PartialEq for SchedulerConfig {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SchedulerOptions {
     pub name: String,
+    /// They may hold substitutions of `prop` and `src`.
     pub builder_names: Vec<String>,
     /// With `scheduler`, which names the scheduler itself.
     pub properties: Properties,
@@ -304,6 +305,11 @@ pub struct SchedulerOptions {
 }
 
 impl SchedulerOptions {
+    /// Is this name of a builder found only when something is submitted?
+    pub fn is_substituted(builder: &str) -> bool {
+        builder.contains("%(")
+    }
+
     /// Does it take changes of this codebase?
     pub fn knows(&self, codebase: &str) -> bool {
         if self.codebases.is_empty() {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::checked::Listen;
+use super::checked::{Listen, SchedulerOptions};
 use super::cross_clients;
 use super::fields::closest;
 use super::master::Draft;
@@ -18,6 +18,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.unknown_workers();
     cross.unknown_builders();
     cross.idle_builders();
+    cross.upstream_schedulers();
     cross.shared_directories();
     cross.shared_checkouts();
     cross.shared_ports();
@@ -104,7 +105,7 @@ impl Cross<'_> {
         for (path, scheduler) in &self.draft.schedulers {
             for (index, name) in scheduler.iter().flat_map(|s| &s.options.builder_names).enumerate()
             {
-                if !known.contains(&name.as_str()) {
+                if !known.contains(&name.as_str()) && !SchedulerOptions::is_substituted(name) {
                     self.add(
                         &item_path(self.raw, path, "builderNames", index),
                         unknown("builder", name, &known),
@@ -114,7 +115,8 @@ impl Cross<'_> {
         }
     }
 
-    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable.
+    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable,
+    /// or finds its builders only later.
     fn idle_builders(&mut self) {
         let Some(schedulers) =
             self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
@@ -123,11 +125,38 @@ impl Cross<'_> {
         };
         let driven: HashSet<&str> =
             schedulers.iter().flat_map(|s| &s.options.builder_names).map(String::as_str).collect();
+        if driven.iter().any(|name| SchedulerOptions::is_substituted(name)) {
+            return;
+        }
         for (path, builder) in &self.draft.builders {
             if !builder.name.is_empty() && !driven.contains(builder.name.as_str()) {
                 let message =
                     format!("no scheduler names the builder '{}' in builderNames", builder.name);
                 self.add(path, message);
+            }
+        }
+    }
+
+    /// A Dependent needs a scheduler to wait for, and no circle of them ever begins. Silent while a
+    /// scheduler is unreadable.
+    fn upstream_schedulers(&mut self) {
+        let schedulers = self.draft.schedulers.iter();
+        let schedulers = schedulers.map(|(path, s)| Some((path, s.as_ref()?)));
+        let Some(schedulers) = schedulers.collect::<Option<Vec<_>>>() else { return };
+        let known: Vec<&str> = schedulers.iter().map(|(_, s)| s.options.name.as_str()).collect();
+        let upstream_of: HashMap<&str, &str> = schedulers
+            .iter()
+            .filter_map(|(_, s)| Some((s.options.name.as_str(), s.plan.upstream()?)))
+            .collect();
+        for (path, scheduler) in &schedulers {
+            let Some(upstream) = scheduler.plan.upstream().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let path = format!("{path}.upstream");
+            if !known.contains(&upstream) {
+                self.add(&path, unknown("scheduler", upstream, &known));
+            } else if let Some(circle) = circle(&scheduler.options.name, &upstream_of) {
+                self.add(&path, format!("waits for itself: {}", circle.join(" waits for ")));
             }
         }
     }
@@ -196,6 +225,24 @@ impl Cross<'_> {
             seen.push(listen);
         }
     }
+}
+
+/// The way from `start` along `next` back to it.
+fn circle<'n>(start: &'n str, next: &HashMap<&str, &'n str>) -> Option<Vec<&'n str>> {
+    let mut way = vec![start];
+    let mut here = start;
+    while let Some(name) = next.get(here) {
+        way.push(name);
+        if *name == start {
+            return Some(way);
+        }
+        // Somebody else's circle.
+        if way.len() > next.len() + 1 {
+            return None;
+        }
+        here = name;
+    }
+    None
 }
 
 /// Where a source step without a condition checks out.

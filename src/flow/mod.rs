@@ -8,6 +8,8 @@ pub mod pattern;
 pub mod priority;
 pub mod change_filter;
 pub mod stable_timer;
+pub mod calendar;
+pub mod timed;
 pub mod sources;
 pub mod force;
 pub mod try_job;

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::interest::Interest;
 use super::submit::{for_changes, reason};
-use super::{Desk, Pass, Scheduler, incoming};
+use super::{Desk, Pass, Scheduler, incoming, last_seen};
 use crate::config::checked::SchedulerOptions;
 use crate::config::fields::Fields;
 use crate::config::problems::Place;
@@ -29,6 +29,8 @@ struct Basic {
     interest: Interest,
     /// Quiet time before a buildset; `None` submits each change at once.
     tree_stable_timer: Option<Duration>,
+    /// `createAbsoluteSourceStamps`, of SingleBranchScheduler only.
+    absolute: bool,
 }
 
 /// Reads the own keys of a SingleBranchScheduler.
@@ -50,8 +52,8 @@ fn parse(fields: &mut Fields<'_>, per_branch: bool) -> Arc<dyn Scheduler> {
         tree_stable_timer: fields
             .optional("treeStableTimer")
             .filter(|timer: &Duration| !timer.is_zero()),
+        absolute: !per_branch && fields.or_default("createAbsoluteSourceStamps"),
     };
-    fields.unsupported(&["createAbsoluteSourceStamps"]);
     Arc::new(basic)
 }
 
@@ -122,9 +124,15 @@ impl Scheduler for Basic {
         let (new, more) = incoming::next(desk)?;
         let mut pass = Pass { more, ..Pass::default() };
         let options = desk.options;
-        let wanted = new
+        let wanted: Vec<(&Change, bool)> = new
             .iter()
-            .filter_map(|change| Some((change, self.interest.importance(options, change)?)));
+            .filter_map(|change| Some((change, self.interest.importance(options, change)?)))
+            .collect();
+        if self.absolute {
+            let seen = wanted.iter().map(|(change, _)| *change);
+            last_seen::record(desk, self.class(), seen)?;
+        }
+        let wanted = wanted.into_iter();
         match self.tree_stable_timer {
             None => {
                 for (change, _) in wanted.filter(|(_, important)| *important) {
@@ -193,7 +201,11 @@ impl Basic {
         pass: &mut Pass,
     ) -> Result<(), DbError> {
         let reason = reason(desk.options, self.class(), REASON);
-        let defaults = desk.options.default_stamps();
+        let defaults = if self.absolute {
+            last_seen::stamps(desk, self.class())?
+        } else {
+            desk.options.default_stamps()
+        };
         pass.submitted.push(for_changes(desk, &reason, changes, &defaults)?);
         Ok(())
     }

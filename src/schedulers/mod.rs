@@ -12,14 +12,21 @@ pub mod rounds;
 pub mod order;
 mod incoming;
 mod interest;
+mod last_seen;
 mod submit;
+mod timed;
 pub mod basic;
+pub mod dependent;
+pub mod periodic;
+pub mod nightly;
+pub mod triggerable;
+pub mod nightly_triggerable;
 pub mod force;
 pub mod try_jobs;
 #[cfg(test)]
 pub mod tests;
 
-pub use order::{ForceRequest, Order, Refused, TryRequest};
+pub use order::{ForceRequest, Order, Refused, Trigger, TryRequest};
 pub use try_jobs::TryEntry;
 
 use crate::config::checked::{ForceScheduler, SchedulerOptions};

@@ -8,6 +8,7 @@ use crate::config::fields::Fields;
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};
 use crate::config::values::{distinct, properties};
+use crate::flow::interpolate::Renderable;
 use crate::flow::priority::Priority;
 
 /// Reads what the class shares with others.
@@ -17,15 +18,32 @@ pub(super) fn read(fields: &mut Fields<'_>, of: &SchedulerType) -> SchedulerOpti
         builder_names: distinct(fields.required("builderNames")),
         ..SchedulerOptions::default()
     };
-    if of.shared == Shared::All {
+    for name in &options.builder_names {
+        if let Err(error) = Renderable::parse(&name.as_str().into()) {
+            fields.problem(format!("'builderNames': {error}"));
+        }
+    }
+    if of.shared != Shared::Names {
         options.properties = properties(fields, "properties", "Scheduler");
+        check_substitutions(fields, &options);
         options.priority = priority(fields);
         options.codebases = codebases(fields);
+    }
+    if of.shared == Shared::All {
         options.reason = fields.optional("reason");
     }
     // The property that names the scheduler itself.
     options.properties.set("scheduler", options.name.as_str(), "Scheduler");
     options
+}
+
+fn check_substitutions(fields: &mut Fields<'_>, options: &SchedulerOptions) {
+    let place = fields.place().clone();
+    for (name, property) in options.properties.iter() {
+        if let Err(error) = Renderable::parse(&property.value) {
+            fields.problem_at(&format!("properties.{name}"), &place, error.to_string());
+        }
+    }
 }
 
 /// A number, or an expression where stock takes a callable.

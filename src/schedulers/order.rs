@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::config::checked::SchedulerOptions;
 use crate::db::DbError;
+use crate::flow::sources::PartialStamp;
 use crate::flow::try_job::TryJob;
+use crate::model::{BuildId, Properties};
 
 /// Something asked of a scheduler.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub enum Order {
     Force(ForceRequest),
     /// A try job has come.
     Try(TryRequest),
+    /// A Trigger step starts a Triggerable, or charges a NightlyTriggerable.
+    Trigger(Trigger),
 }
 
 /// A try job, and how it came.
@@ -22,6 +26,20 @@ pub struct TryRequest {
     pub job: TryJob,
     /// The identity of the file that it came in; it is never done twice.
     pub file: Option<String>,
+}
+
+/// What a Trigger step asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Trigger {
+    /// What to build, at most one per codebase; the scheduler's codebases fill up what is left open.
+    pub stamps: Vec<PartialStamp>,
+    /// They go over the scheduler's own. `reason` among them is the buildset's reason.
+    pub properties: Properties,
+    /// The step waits for the end: such requests are not merged with others.
+    pub waited_for: bool,
+    pub parent_build: Option<BuildId>,
+    /// What the child is to its parent: `Triggered from`.
+    pub parent_relationship: Option<String>,
 }
 
 /// What a person asks for.
@@ -44,6 +62,12 @@ pub enum Refused {
     /// `fullName` of the field -> why its value is refused.
     #[error("{}", told(.0))]
     Invalid(IndexMap<String, String>),
+    /// Builds have triggered each other so often that they would hardly ever end by themselves.
+    #[error(
+        "a chain of {length} builds has led here, from build {first} to build {last}; does a \
+         builder trigger its own scheduler?"
+    )]
+    TooDeep { length: usize, first: BuildId, last: BuildId },
     #[error("the scheduler has none of the builders {0}")]
     NoBuilder(String),
     /// For people.
@@ -64,6 +88,7 @@ impl Order {
         match self {
             Order::Force(_) => "force scheduler",
             Order::Try(_) => "try scheduler",
+            Order::Trigger(_) => "triggerable scheduler",
         }
     }
 

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use super::{Scheduler, basic, force, options, try_jobs};
+use super::{
+    Scheduler, basic, dependent, force, nightly, nightly_triggerable, options, periodic,
+    triggerable, try_jobs,
+};
 use crate::config::checked::{SchedulerConfig, SchedulerOptions};
 use crate::config::fields::Fields;
 use crate::config::problems::Problems;
@@ -27,6 +30,8 @@ pub struct SchedulerType {
 pub enum Shared {
     /// `properties`, `priority`, `codebases`, `reason`.
     All,
+    /// The same without `reason`.
+    WithoutReason,
     /// None: the class reads these keys in its own way.
     Names,
 }
@@ -44,6 +49,31 @@ pub const REGISTRY: &[SchedulerType] = &[
         name: non_empty,
         shared: Shared::All,
         parse: basic::any_branch,
+    },
+    SchedulerType {
+        class: "Dependent",
+        name: non_empty,
+        shared: Shared::WithoutReason,
+        parse: dependent::parse,
+    },
+    SchedulerType {
+        class: "Periodic",
+        name: non_empty,
+        shared: Shared::All,
+        parse: periodic::parse,
+    },
+    SchedulerType { class: "Nightly", name: non_empty, shared: Shared::All, parse: nightly::parse },
+    SchedulerType {
+        class: "Triggerable",
+        name: non_empty,
+        shared: Shared::All,
+        parse: triggerable::parse,
+    },
+    SchedulerType {
+        class: "NightlyTriggerable",
+        name: non_empty,
+        shared: Shared::All,
+        parse: nightly_triggerable::parse,
     },
     SchedulerType {
         class: "ForceScheduler",
@@ -65,15 +95,12 @@ pub const REGISTRY: &[SchedulerType] = &[
     },
 ];
 
-/// Classes of Buildbot that are not served yet.
-const LATER: [&str; 5] = ["Dependent", "Periodic", "Nightly", "NightlyTriggerable", "Triggerable"];
-
 /// Reads one scheduler: a table with `type`, the options that all share, and the class's own.
 /// `None` when the class is not known; other mistakes are reported and read as defaults.
 pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<SchedulerConfig> {
     let mut fields = Fields::of(raw, path, problems);
     let known: Vec<&'static str> = REGISTRY.iter().map(|of| of.class).collect();
-    let class = fields.class(None, &known, &LATER)?;
+    let class = fields.class(None, &known, &[])?;
     let of = REGISTRY.iter().find(|of| of.class == class)?;
     let mut options = options::read(&mut fields, of);
     let plan = (of.parse)(&mut fields, &mut options);

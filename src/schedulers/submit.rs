@@ -2,9 +2,12 @@
 
 use super::{Desk, Submitted};
 use crate::config::checked::SchedulerOptions;
-use crate::db::{Conn, DbError, builders, buildsets};
-use crate::flow::sources::sourcestamps;
-use crate::model::{BuilderId, Change, NewBuildset, NewSourceStamp};
+use crate::db::{Conn, DbError, builders, buildsets, sourcestamps};
+use crate::flow::interpolate::{RenderContext, Renderable};
+use crate::flow::sources;
+use crate::model::{
+    BuilderId, Change, NewBuildset, NewSourceStamp, Properties, SourceStamp, SourceStampId,
+};
 
 /// One buildset for these changes; `defaults` are the stamps of codebases without one.
 ///
@@ -15,18 +18,65 @@ pub(super) fn for_changes(
     changes: &[&Change],
     defaults: &[NewSourceStamp],
 ) -> Result<Submitted, DbError> {
-    let mut properties = desk.options.properties.clone();
+    let mut of_changes = Properties::new();
     for change in changes.iter().filter(|change| is_last(change, changes)) {
-        properties.extend(&change.properties);
+        of_changes.extend(&change.properties);
     }
+    let sourcestamps = sources::sourcestamps(changes, defaults);
+    let mut properties = own_properties(desk.options, &sourcestamps, &[], &of_changes);
+    properties.extend(&of_changes);
     let set = NewBuildset {
         reason: reason.to_owned(),
-        sourcestamps: sourcestamps(changes, defaults),
+        sourcestamps,
         properties,
         priority: priority(desk.options, changes),
         ..NewBuildset::default()
     };
     to_builders(desk, &desk.options.builder_names, set)
+}
+
+/// The scheduler's own properties, with substitutions such as `%(src:app:branch)s` made from these
+/// source stamps, from each other and from `others`. Only what is configured is rendered, never
+/// what comes from elsewhere; there are no secrets. One that cannot be rendered stays as it is.
+pub(super) fn own_properties(
+    options: &SchedulerOptions,
+    new: &[NewSourceStamp],
+    stored: &[SourceStamp],
+    others: &Properties,
+) -> Properties {
+    let mut all = options.properties.clone();
+    all.extend(others);
+    let sources: Vec<SourceStamp> =
+        new.iter().map(not_stored).chain(stored.iter().cloned()).collect();
+    let context = RenderContext {
+        properties: &all,
+        sources: &sources,
+        worker: &Properties::new(),
+        secret: &|_| None,
+    };
+    let mut rendered = Properties::new();
+    for (name, property) in options.properties.iter() {
+        let value = Renderable::parse(&property.value).and_then(|of| of.render(&context));
+        let value = value.unwrap_or_else(|error| {
+            tracing::warn!(scheduler = %options.name, property = name, %error, "stays as it is");
+            property.value.clone()
+        });
+        rendered.set(name, value, &property.source);
+    }
+    rendered
+}
+
+fn not_stored(stamp: &NewSourceStamp) -> SourceStamp {
+    SourceStamp {
+        id: SourceStampId(0),
+        branch: stamp.branch.clone(),
+        revision: stamp.revision.clone(),
+        repository: stamp.repository.clone(),
+        project: stamp.project.clone(),
+        codebase: stamp.codebase.clone(),
+        created_at: 0,
+        patch: None,
+    }
 }
 
 /// Submits `set` to the builders with these names.
@@ -35,9 +85,37 @@ pub(super) fn to_builders(
     names: &[String],
     set: NewBuildset,
 ) -> Result<Submitted, DbError> {
-    let set = NewBuildset { builders: builder_ids(desk.conn, names)?, ..set };
+    let names = names_of(desk, names, &set)?;
+    let set = NewBuildset { builders: builder_ids(desk.conn, &names)?, ..set };
     let (buildset, requests) = buildsets::submit(desk.conn, &set, desk.now)?;
     Ok(Submitted { buildset, requests })
+}
+
+/// The names of builders with their substitutions made; one that fails names nobody.
+fn names_of(
+    desk: &mut Desk<'_>,
+    names: &[String],
+    set: &NewBuildset,
+) -> Result<Vec<String>, DbError> {
+    if !names.iter().any(|name| SchedulerOptions::is_substituted(name)) {
+        return Ok(names.to_vec());
+    }
+    let stored = sourcestamps::get_many(desk.conn, &set.sourcestamp_ids)?;
+    let sources = set.sourcestamps.iter().map(not_stored).chain(stored.into_values());
+    let sources: Vec<SourceStamp> = sources.collect();
+    let context = RenderContext {
+        properties: &set.properties,
+        sources: &sources,
+        worker: &Properties::new(),
+        secret: &|_| None,
+    };
+    let scheduler = &desk.options.name;
+    let rendered = names.iter().filter_map(|name| {
+        let text = Renderable::parse(&name.as_str().into()).and_then(|of| of.render_text(&context));
+        text.inspect_err(|error| tracing::warn!(%scheduler, builder = name, %error, "is nobody"))
+            .ok()
+    });
+    Ok(rendered.collect())
 }
 
 /// The scheduler's priority for these changes. A rule that fails counts as 0, and is logged.

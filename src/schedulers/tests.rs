@@ -2,6 +2,9 @@
 
 mod basic;
 mod try_jobs;
+mod dependent;
+mod timed;
+mod triggerable;
 
 use std::sync::Arc;
 
@@ -12,8 +15,9 @@ use super::{Order, Pass, Refused, Submitted, registry, rounds};
 use crate::config::checked::SchedulerConfig;
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
-use crate::db::{Db, builders, buildsets, changes, masters, schedulers};
-use crate::model::{Buildset, ChangeId, MasterId, NewChange, Properties};
+use crate::db::builds::NewBuild;
+use crate::db::{Db, builders, builds, buildsets, changes, masters, schedulers};
+use crate::model::{BuildId, Buildset, ChangeId, MasterId, NewChange, Properties};
 
 /// When the tests happen.
 pub const NOW: i64 = 1_700_000_000;
@@ -94,6 +98,14 @@ impl World {
             .db
             .read(move |conn| Ok((buildsets::get(conn, id)?, buildsets::properties(conn, id)?)));
         read.await.unwrap()
+    }
+
+    /// A build of the first request of the buildset.
+    pub async fn build_of(&self, set: &Submitted) -> BuildId {
+        let (builder, request) = set.requests[0];
+        let state = "created".to_owned();
+        let new = NewBuild { builder, request, worker: None, master: self.master, state };
+        self.db.write(move |conn| builds::start(conn, new, NOW)).await.unwrap().id
     }
 
     pub async fn switch(&self, name: &'static str, on: bool) {

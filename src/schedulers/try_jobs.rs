@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::submit::{priority, to_builders};
+use super::submit::{own_properties, priority, to_builders};
 use super::{Desk, Order, Refused, Scheduler, Submitted, TryRequest};
 use crate::config::checked::{Listen, SchedulerOptions};
 use crate::config::fields::Fields;
 use crate::config::raw::{Raw, RawValue};
 use crate::config::values::non_empty;
 use crate::db::{Conn, DbError, schedulers, state};
-use crate::model::NewBuildset;
+use crate::model::{NewBuildset, Properties};
 
 /// The object that remembers which files were done and are not moved away yet.
 const CLASS: &str = "rs_try_jobdir";
@@ -152,11 +152,14 @@ fn attempt(desk: &mut Desk<'_>, request: &TryRequest) -> Result<Option<Submitted
     {
         return Ok(None);
     }
+    let stamp = [job.stamp()];
+    let sent = job.with_properties(&Properties::new());
+    let own = own_properties(desk.options, &stamp, &[], &sent);
     let set = NewBuildset {
         reason: job.reason(file.is_none()),
         external_idstring: job.external_id(),
-        sourcestamps: vec![job.stamp()],
-        properties: job.with_properties(&desk.options.properties),
+        sourcestamps: stamp.into(),
+        properties: job.with_properties(&own),
         priority: priority(desk.options, &[]),
         ..NewBuildset::default()
     };

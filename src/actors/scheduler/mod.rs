@@ -13,7 +13,7 @@ use super::supervise::Supervisor;
 use crate::config::checked::SchedulerConfig;
 use crate::db::Db;
 use crate::model::{MasterId, Timestamp, now};
-pub use crate::schedulers::{ForceRequest, Order, Refused, Submitted};
+pub use crate::schedulers::{ForceRequest, Order, Refused, Submitted, Trigger};
 pub use runner::SchedulerHandle;
 
 /// What every scheduler is given.

@@ -12,7 +12,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 36] = [
+const SECTIONS: [(&str, &str); 41] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -47,6 +47,11 @@ const SECTIONS: [(&str, &str); 36] = [
     ("schedulers[2].properties[13]", "### Form fields"),
     ("schedulers[3]", "## Schedulers"),
     ("schedulers[4]", "## Schedulers"),
+    ("schedulers[5]", "## Schedulers"),
+    ("schedulers[6]", "## Schedulers"),
+    ("schedulers[7]", "## Schedulers"),
+    ("schedulers[8]", "## Schedulers"),
+    ("schedulers[9]", "## Schedulers"),
     ("builders[0]", "## Builders"),
     ("factories.a", "### Factories"),
 ];
@@ -63,6 +68,19 @@ fn alien_file() -> String {
          [[schedulers]]\ntype = 'ForceScheduler'\nzzqx = 1\ncodebases = [{ zzqx = 1 }]\n\
          properties = [\n",
     );
+    let mut rest = String::new();
+    for class in [
+        "Dependent",
+        "Periodic",
+        "Nightly",
+        "Triggerable",
+        "NightlyTriggerable",
+        "Try_Userpass",
+        "Try_Jobdir",
+    ] {
+        rest += &format!("[[schedulers]]\ntype = '{class}'\nzzqx = 1\n");
+    }
+    rest += "[[user_managers]]\nzzqx = 1\n";
     for class in [
         "String",
         "Text",
@@ -81,9 +99,7 @@ fn alien_file() -> String {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
     text += "{ type = 'ParameterGroup', zzqx = 1 }]\n";
-    text += "[[schedulers]]\ntype = 'Try_Userpass'\nzzqx = 1\n";
-    text += "[[schedulers]]\ntype = 'Try_Jobdir'\nzzqx = 1\n";
-    text += "[[user_managers]]\nzzqx = 1\n";
+    text += &rest;
     text += "[[builders]]\nzzqx = 1\n";
     for step in REGISTRY {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);

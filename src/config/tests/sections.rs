@@ -194,13 +194,12 @@ fn schedulers() {
         (SCHEDULER, "treeStableTimer = 'soon'", "must be a number of seconds"),
         (SCHEDULER, "treeStabletimer = 60", "did you mean 'treeStableTimer'?"),
         (SCHEDULER, "branch = 'main'", "'change_filter' excludes 'branch'"),
-        (SCHEDULER, "createAbsoluteSourceStamps = true", "is not supported yet"),
         (SCHEDULER, "codebases = [1]", "codebases[0]: must be a string"),
         (SCHEDULER, "codebases = { a = { brnch = 'x' } }", "did you mean 'branch'?"),
         (SCHEDULER, "codebases = {}", "must name at least one codebase"),
         (SCHEDULER, "priority = 'high'", "priority: must be a whole number"),
         ("change_filter = { branch = \"main\" }", "", "needs a 'change_filter'"),
-        ("\"SingleBranchScheduler\"", "\"Nightly\"", "'Nightly' is not supported yet"),
+        ("\"SingleBranchScheduler\"", "\"Try_Jobdirs\"", "did you mean 'Try_Jobdir'?"),
         (
             "\"SingleBranchScheduler\"",
             "\"SingleBranchSchedular\"",
@@ -223,6 +222,30 @@ fn schedulers() {
     let zero = check(&edited(SCHEDULER, "treeStableTimer = 0")).expect("good");
     let told = format!("{:?}", zero.schedulers[0].plan);
     assert!(told.contains("tree_stable_timer: None"), "{told}");
+}
+
+#[test]
+fn schedulers_that_wait_for_others() {
+    let dependent = |name: &str, upstream: &str| {
+        format!(
+            "\n[[schedulers]]\ntype = 'Dependent'\nname = '{name}'\nupstream = '{upstream}'\n\
+             builderNames = ['runtests']\n"
+        )
+    };
+    let problem = |more: String| check(&(super::EXAMPLE.to_owned() + &more)).err();
+    assert_eq!(problem(dependent("a", "all") + &dependent("b", "a")), None);
+    for (more, expected) in [
+        (dependent("a", "al"), "upstream: unknown scheduler 'al'; did you mean 'all'?"),
+        (dependent("a", ""), "upstream: must not be empty"),
+        (dependent("a", "a"), "upstream: waits for itself: a waits for a"),
+        (
+            dependent("a", "b") + &dependent("b", "c") + &dependent("c", "b"),
+            "upstream: waits for itself: b waits for c waits for b",
+        ),
+    ] {
+        let problem = problem(more).unwrap_or_default();
+        assert!(problem.contains(expected), "{problem}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn single(name: &str, options: Value) -> Arc<SchedulerConfig> {
     scheduler(written)
 }
 
-#[actix::test]
+#[tokio::test]
 async fn without_a_timer_each_change_is_a_buildset() {
     let world = World::new().await;
     world.change("main", "before", NOW).await;
@@ -48,7 +48,7 @@ async fn without_a_timer_each_change_is_a_buildset() {
     assert_eq!(world.pass(&rules, NOW + 5).await, Pass::default());
 }
 
-#[actix::test]
+#[tokio::test]
 async fn the_timer_gathers_changes_and_survives_a_restart() {
     let world = World::new().await;
     let rules = single("stable", json!({ "treeStableTimer": 60 }));
@@ -68,7 +68,7 @@ async fn the_timer_gathers_changes_and_survives_a_restart() {
     assert_eq!(world.pass(&rules, NOW + 200).await, Pass::default());
 }
 
-#[actix::test]
+#[tokio::test]
 async fn unimportant_changes_wait_for_an_important_one() {
     let world = World::new().await;
     let no_docs = json!({ "exclude": ["*.rst"] });
@@ -86,7 +86,7 @@ async fn unimportant_changes_wait_for_an_important_one() {
     assert_eq!((pass.submitted.len(), pass.pending), (1, 0));
 }
 
-#[actix::test]
+#[tokio::test]
 async fn each_branch_has_its_own_timer() {
     let world = World::new().await;
     let any = json!({ "type": "AnyBranchScheduler", "name": "any", "treeStableTimer": 60 });
@@ -102,7 +102,7 @@ async fn each_branch_has_its_own_timer() {
     assert_eq!(world.pass(&rules, NOW + 110).await.submitted.len(), 1);
 }
 
-#[actix::test]
+#[tokio::test]
 async fn a_scheduler_that_is_switched_off_skips() {
     let world = World::new().await;
     let rules = single("all", json!({}));
@@ -117,7 +117,7 @@ async fn a_scheduler_that_is_switched_off_skips() {
     assert_eq!(world.pass(&rules, NOW + 1).await.submitted.len(), 1);
 }
 
-#[actix::test]
+#[tokio::test]
 async fn fresh_skips_and_another_masters_scheduler_rests() {
     let world = World::new().await;
     let rules = single("all", json!({}));

@@ -121,6 +121,7 @@ pub struct SchedulerNote {
     pub name: String,
     /// Class name.
     pub kind: String,
+    /// When its next buildset is due.
     pub waiting_until: Option<Timestamp>,
     pub pending_changes: usize,
     pub idle_because: Option<String>,

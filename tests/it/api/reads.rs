@@ -1,5 +1,6 @@
 //! GET against what stock Buildbot answered for the same database.
 
+use buildbot::status::web::backstage::SchedulerNote;
 use serde_json::{Value, json};
 
 use super::{Web, text, with_web};
@@ -166,6 +167,31 @@ fn entities_have_exactly_stocks_keys() {
                 assert_eq!(json!(keys), shape["keys"], "{pattern} as {path}");
             }
         }
+    });
+}
+
+#[test]
+fn running_schedulers_say_what_they_wait_for() {
+    with_web(|web| async move {
+        let name = web.rows("schedulers/1").await[0]["name"].as_str().unwrap().to_owned();
+        *web.stage.schedulers.lock().unwrap() = vec![SchedulerNote {
+            name,
+            kind: "Nightly".into(),
+            waiting_until: Some(1_795_330_000),
+            pending_changes: 2,
+            idle_because: None,
+        }];
+        for path in ["schedulers/1", "schedulers?schedulerid=1"] {
+            let entity = &web.rows(path).await[0];
+            assert_eq!(entity["kind"], "Nightly", "{path}");
+            assert_eq!(entity["waiting_until"], 1_795_330_000, "{path}");
+            assert_eq!(entity["pending_changes"], 2, "{path}");
+            assert_eq!(entity["enabled"], true, "{path}");
+        }
+        let chosen = &web.rows("schedulers/1?field=schedulerid").await[0];
+        assert_eq!(*chosen, json!({ "schedulerid": 1 }));
+        let page = web.get("/schedulers").send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("Nightly"), "{page}");
     });
 }
 

@@ -18,6 +18,8 @@ use tokio::sync::broadcast;
 #[derive(Default)]
 pub struct NotingStage {
     notes: Mutex<Vec<String>>,
+    /// What runs.
+    pub schedulers: Mutex<Vec<SchedulerNote>>,
     /// The live log, if there is one: buffered lines and the channel of further ones.
     pub live: Mutex<Option<(LogLines, broadcast::Sender<Arc<LogLines>>)>>,
 }
@@ -97,7 +99,7 @@ impl Backstage for NotingStage {
     }
 
     fn schedulers(&self) -> Vec<SchedulerNote> {
-        Vec::new()
+        self.schedulers.lock().unwrap().clone()
     }
 
     fn sources(&self) -> Vec<SourceNote> {

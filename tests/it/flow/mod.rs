@@ -1,5 +1,6 @@
 //! The flow from a commit to its result, in one process.
 
+mod chains;
 mod commit;
 mod control;
 mod deaths;

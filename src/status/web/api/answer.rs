@@ -13,12 +13,15 @@ use crate::db::{Conn, DbError};
 use super::ApiError;
 use super::query::Query;
 use super::routes::Captures;
+use crate::status::web::backstage::Backstage;
 
 /// One request to an endpoint.
 pub struct Ask {
     pub captures: Captures,
     pub query: Query,
     pub config: Arc<MasterConfig>,
+    /// What only the running master knows.
+    pub backstage: Arc<dyn Backstage>,
     /// The endpoint's pattern, for messages.
     pub pattern: &'static str,
 }

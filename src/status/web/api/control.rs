@@ -167,7 +167,8 @@ async fn run(request: &HttpRequest, site: &Site, call: Call) -> Result<Value, Fa
         return Err(unsupported(&call.method));
     }
     let pattern = route.pattern;
-    let ask = Ask { captures, query: Query::default(), config: site.config(), pattern };
+    let (query, backstage) = (Query::default(), site.backstage.clone());
+    let ask = Ask { captures, query, config: site.config(), backstage, pattern };
     match route.plural {
         "forceschedulers" => force(site, &ask, call).await,
         "builds" => control_build(site, ask, call).await,

@@ -91,7 +91,8 @@ async fn read(request: &HttpRequest, site: &Site) -> Result<HttpResponse, ApiErr
     let pairs = query::pairs(request.query_string());
     let collection = matches!(route.kind, Kind::Many(_));
     let query = query::parse(&pairs, route.fields, collection)?;
-    let ask = Ask { captures, query, config: site.config(), pattern: route.pattern };
+    let (config, backstage) = (site.config(), site.backstage.clone());
+    let ask = Ask { captures, query, config, backstage, pattern: route.pattern };
     let read = match route.kind {
         Kind::One(read) | Kind::Many(read) => read,
         Kind::Log(raw) => return logs::download(site, ask, raw).await,

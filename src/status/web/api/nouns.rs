@@ -269,7 +269,13 @@ fn newest_first(ask: &Ask) -> Ask {
     if query.spec.order.is_empty() {
         query.spec.order.push(Order { field: ChangeRow::KEY, descending: true });
     }
-    Ask { query, captures: ask.captures.clone(), config: ask.config.clone(), pattern: ask.pattern }
+    Ask {
+        query,
+        captures: ask.captures.clone(),
+        config: ask.config.clone(),
+        backstage: ask.backstage.clone(),
+        pattern: ask.pattern,
+    }
 }
 
 pub fn change(conn: &mut Conn, ask: &Ask) -> Answered {
@@ -368,13 +374,35 @@ fn of_masters<T: listing::Owned>(
 }
 
 pub fn schedulers(conn: &mut Conn, ask: &Ask) -> Answered {
-    ask.small::<SchedulerRow>(conn, &on_master(ask), of_masters)
+    Ok(noted(ask, ask.small::<SchedulerRow>(conn, &on_master(ask), of_masters)?))
 }
 
 pub fn scheduler(conn: &mut Conn, ask: &Ask) -> Answered {
     let id = ask.captures.number("schedulerid").unwrap_or(-1);
     let scope = Scope::is("schedulers.id", id).and(on_master(ask));
-    ask.one::<SchedulerRow>(conn, &scope, of_masters)
+    Ok(noted(ask, ask.one::<SchedulerRow>(conn, &scope, of_masters)?))
+}
+
+/// Adds to schedulers that run here what stock does not tell: `kind`, `waiting_until`,
+/// `pending_changes`, `idle_because`. Not where somebody has chosen the fields.
+fn noted(ask: &Ask, mut answer: Answer) -> Answer {
+    if !ask.query.fields.is_empty() {
+        return answer;
+    }
+    let notes = ask.backstage.schedulers();
+    let entities = match &mut answer {
+        Answer::One(entity) => std::slice::from_mut(entity),
+        Answer::Many { rows, .. } => rows.as_mut_slice(),
+    };
+    for entity in entities {
+        let Some(note) = notes.iter().find(|note| entity["name"] == note.name) else { continue };
+        if let (Value::Object(entity), Ok(Value::Object(note))) =
+            (entity, serde_json::to_value(note))
+        {
+            entity.extend(note);
+        }
+    }
+    answer
 }
 
 pub fn change_sources(conn: &mut Conn, ask: &Ask) -> Answered {
