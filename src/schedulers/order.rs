@@ -15,7 +15,7 @@ pub enum Order {
     /// A person filled in the form of a ForceScheduler.
     Force(ForceRequest),
     /// A try job has come.
-    Try(TryRequest),
+    Try(Box<TryRequest>),
     /// A Trigger step starts a Triggerable, or charges a NightlyTriggerable.
     Trigger(Trigger),
 }

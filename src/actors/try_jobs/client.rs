@@ -31,7 +31,7 @@ impl TryPerspective {
     async fn attempt(&self, job: TryJob, line: &Line) -> Result<Value, Failure> {
         let name = &self.scheduler.config().options.name;
         let who = job.who.clone();
-        let order = Order::Try(TryRequest { job, file: None });
+        let order = Order::Try(Box::new(TryRequest { job, file: None }));
         match self.scheduler.order(order).await {
             Ok(Some(submitted)) => {
                 let buildset = submitted.buildset;

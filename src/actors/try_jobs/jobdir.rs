@@ -160,7 +160,7 @@ impl Round {
             Err(bad) => return self.reject(file, &bad).await,
         };
         let request = TryRequest { job, file: Some(identity.clone()) };
-        match self.scheduler.order(Order::Try(request)).await {
+        match self.scheduler.order(Order::Try(Box::new(request))).await {
             Ok(submitted) => {
                 if let Some(submitted) = submitted {
                     let (name, buildset) = (&file.name, submitted.buildset);

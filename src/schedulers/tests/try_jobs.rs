@@ -33,7 +33,7 @@ fn job() -> TryJob {
 }
 
 fn sent(job: TryJob) -> Order {
-    Order::Try(TryRequest { job, file: None })
+    Order::Try(Box::new(TryRequest { job, file: None }))
 }
 
 #[tokio::test]
@@ -71,7 +71,8 @@ async fn a_job_becomes_a_buildset_with_its_patch() {
 async fn a_file_is_done_once() {
     let world = World::new().await;
     let config = scheduler(json!({ "type": "Try_Jobdir", "name": "jobs", "jobdir": "jobs" }));
-    let from = |file: &str| Order::Try(TryRequest { job: job(), file: Some(file.into()) });
+    let from =
+        |file: &str| Order::Try(Box::new(TryRequest { job: job(), file: Some(file.into()) }));
     let first = world.order(&config, from("a 1"), NOW).await.unwrap().unwrap();
     let (set, _) = world.buildset(&first).await;
     assert_eq!(set.reason, "'try' job by user alice", "the comment stays with the patch");
