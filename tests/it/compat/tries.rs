@@ -28,7 +28,7 @@ password = "a worker's"
 [[schedulers]]
 type = "Try_Userpass"
 name = "try"
-builderNames = ["b", "bad"]
+builderNames = ["b", "bad", "never"]
 port = "tcp:TRY:interface=127.0.0.1"
 userpass = [["alice", "wonder"], ["bob", "builder"]]
 properties = { kind = "try" }
@@ -57,6 +57,10 @@ command = "cat README; until [ -e GO ]; do sleep 0.05; done"
 name = "bad"
 workernames = ["w1"]
 steps = [{ type = "ShellCommand", command = "false" }]
+[[builders]]
+name = "never"
+workernames = ["alice"]
+steps = [{ type = "ShellCommand", command = "true" }]
 "#;
 
 /// A running master with a try port of its own.
@@ -192,11 +196,27 @@ async fn waits_and_shows(program: &Path, site: &Site, port: u16) {
 }
 
 #[tokio::test]
+async fn a_client_is_told_of_a_request_that_is_never_built() {
+    let Some(stock) = stock("buildbot") else { return };
+    let (site, port) = site().await;
+    for (number, program) in [(1, stock.as_path()), (2, Path::new(OURS))] {
+        let options = [&ALICE[..], &["--builder=never", "--wait"]].concat();
+        let mut client = Try::start(program, &site, port, &options);
+        client.says("never: no build").await;
+        let reason = serde_json::json!({ "reason": "enough" });
+        site.call(&format!("buildrequests/{number}"), "cancel", reason).await;
+        assert_eq!(client.ends().await.code(), Some(1), "{}", client.said());
+        let said = client.said();
+        assert!(said.ends_with("All Builds Complete\nnever: cancelled (never built)\n"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn ports_have_names_of_their_own() {
     let Some(stock) = stock("buildbot") else { return };
     let (site, port) = site().await;
     for (program, port, login, expected) in [
-        (stock.as_path(), port, ["--username=bob", "--passwd=builder"], "b\nbad\n"),
+        (stock.as_path(), port, ["--username=bob", "--passwd=builder"], "b\nbad\nnever\n"),
         (stock.as_path(), site.port, ["--username=carol", "--passwd=c"], "b\n"),
         (Path::new(OURS), site.port, ["--username=carol", "--passwd=c"], "b\n"),
     ] {
