@@ -171,15 +171,10 @@ mod tests {
         };
         let get = UserCommand {
             op: UserOp::Get,
+            bb_username: None,
+            bb_password: None,
             ids: vec!["a".into(), "b".into()],
-            ..{
-                UserCommand {
-                    bb_username: None,
-                    bb_password: None,
-                    info: vec![],
-                    ..command.clone()
-                }
-            }
+            info: vec![],
         };
         for command in [command, get] {
             assert_eq!(UserCommand::from_args(Args::new(command.to_args())), Ok(command.clone()));

@@ -186,9 +186,11 @@ fn any_property(fields: &Map<String, Value>) -> Result<Option<(String, Value)>, 
         LazyLock::new(|| Regex::new(r"^[\w./~:-]*$").expect("a constant expression"));
     let part = |name: &str| fields.get(name).map(text).unwrap_or_default();
     let (name, value) = (part("name"), part("value"));
-    match () {
-        () if name.is_empty() => Ok(None),
-        () if ALLOWED.is_match(&name) && ALLOWED.is_match(&value) => Ok(Some((name, value.into()))),
-        () => Err(format!("bad property name='{name}', value='{value}'")),
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match ALLOWED.is_match(&name) && ALLOWED.is_match(&value) {
+        true => Ok(Some((name, value.into()))),
+        false => Err(format!("bad property name='{name}', value='{value}'")),
     }
 }
