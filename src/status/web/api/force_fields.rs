@@ -1,12 +1,14 @@
 //! Force schedulers as entities, from the configuration.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::answer::select;
 use super::{Answer, ApiError, Ask};
 use crate::config::checked::{ForceScheduler, MasterConfig, SchedulerOptions};
-use crate::db::Conn;
 use crate::db::listing::{self, BuilderRow, Field, Kind, Scope};
+use crate::db::{Conn, schedulers};
 use crate::flow::force::describe;
 
 /// Fields of the entity `forcescheduler`.
@@ -19,13 +21,15 @@ pub const FIELDS: &[Field] = &[
     Field::virtual_of(Kind::Object, "all_fields"),
 ];
 
-pub fn all(_: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
-    Ok(ask.memory(entities(&ask.config).collect(), FIELDS))
+pub fn all(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
+    let off = switched_off(conn)?;
+    Ok(ask.memory(entities(&ask.config, &off).collect(), FIELDS))
 }
 
-pub fn one(_: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
+pub fn one(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
     let name = ask.captures.text("schedulername").unwrap_or_default();
-    let found = entities(&ask.config).find(|entity| entity["name"] == name);
+    let off = switched_off(conn)?;
+    let found = entities(&ask.config, &off).find(|entity| entity["name"] == name);
     let found = found.ok_or_else(|| ask.not_found())?;
     Ok(Answer::One(select(found, &ask.query.fields)))
 }
@@ -34,7 +38,8 @@ pub fn of_builder(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
     let id = ask.captures.number("builderid").unwrap_or(-1);
     let builder = listing::one::<BuilderRow>(conn, &Scope::is("builders.id", id))?;
     let name = builder.ok_or_else(|| ask.not_found())?.name;
-    let of_builder = entities(&ask.config).filter(|entity| {
+    let off = switched_off(conn)?;
+    let of_builder = entities(&ask.config, &off).filter(|entity| {
         entity["builder_names"].as_array().is_some_and(|names| names.iter().any(|n| *n == *name))
     });
     Ok(ask.memory(of_builder.collect(), FIELDS))
@@ -50,10 +55,20 @@ pub fn force_schedulers(
         .filter_map(|scheduler| Some((&scheduler.options, scheduler.plan.form()?)))
 }
 
-fn entities(config: &MasterConfig) -> impl Iterator<Item = Value> {
-    force_schedulers(config).map(|(scheduler, force)| {
-        describe(scheduler, force, &workers_of(config, &scheduler.builder_names), true)
+fn entities<'a>(
+    config: &'a MasterConfig,
+    off: &'a HashSet<String>,
+) -> impl Iterator<Item = Value> + use<'a> {
+    force_schedulers(config).map(move |(scheduler, force)| {
+        let workers = workers_of(config, &scheduler.builder_names);
+        describe(scheduler, force, &workers, !off.contains(&scheduler.name))
     })
+}
+
+/// The schedulers that the operator has switched off.
+fn switched_off(conn: &mut Conn) -> Result<HashSet<String>, ApiError> {
+    let rows = schedulers::list(conn)?.into_iter();
+    Ok(rows.filter(|row| !row.enabled).map(|row| row.name).collect())
 }
 
 /// The workers of these builders.
