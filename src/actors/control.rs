@@ -57,6 +57,7 @@ impl From<Refused> for ControlError {
             Refused::Invalid(fields) => ControlError::Invalid(fields),
             Refused::NoBuilder(text) => ControlError::NotFound(text),
             Refused::NotFound(text) => ControlError::NotFound(text),
+            Refused::Idle(text) => ControlError::NotFound(text.to_owned()),
             deep @ Refused::TooDeep { .. } => ControlError::Unavailable(deep.to_string()),
             Refused::Db(error) => ControlError::Db(error),
         }

@@ -25,8 +25,12 @@ use super::service;
 use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
-use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
-use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig, ProjectConfig};
+use super::try_jobs::{self, Sight, Tries};
+use super::user_manager;
+use super::worker::{BuilderDirs, Patience, Registration, Roster, RosterConfig, RosterSetup};
+use crate::config::checked::{
+    BuilderConfig, ChangeSourceConfig, MasterConfig, ProjectConfig, SchedulerConfig,
+};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
 use crate::db::projects::ProjectSetup;
@@ -46,6 +50,9 @@ pub struct House {
     wiring: Wiring,
     sources: Sources,
     source_wiring: change_source::Wiring,
+    user_managers: Vec<Registration>,
+    tries: Tries,
+    try_wiring: try_jobs::Wiring,
     /// By name.
     builders: HashMap<String, BuilderHandle>,
     /// What keeps each builder's builds, through changes of the builder and after its removal.
@@ -158,6 +165,12 @@ impl House {
             hands.actor(around.clone(), workers.clone())
         });
         let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
+        let try_wiring = try_jobs::Wiring {
+            sight: Sight { db: db.clone(), announcer: announcer.clone() },
+            logins: roster.logins(),
+            basedir: setup.basedir.clone(),
+            master,
+        };
         House {
             supervisor: supervisor.clone(),
             schedulers: surroundings.schedulers.clone(),
@@ -172,6 +185,9 @@ impl House {
                 master,
             },
             roster,
+            user_managers: Vec::new(),
+            tries: Tries::default(),
+            try_wiring,
             builders: HashMap::new(),
             builds: HashMap::new(),
             stranger,
@@ -189,8 +205,7 @@ impl House {
         }
         self.publish_builders();
         for scheduler in &config.schedulers {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, self.stranger);
+            self.start_scheduler(scheduler, self.stranger);
         }
         for service in &config.services {
             service::start(&self.supervisor, service, &self.surroundings);
@@ -198,6 +213,7 @@ impl House {
         for source in &config.change_sources {
             self.start_source(source);
         }
+        self.open_user_managers(config);
         Ok(())
     }
 
@@ -215,6 +231,7 @@ impl House {
             self.sources.stop(&self.supervisor, &name).await;
         }
         for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
+            self.tries.close(&self.supervisor, &name).await;
             self.schedulers.stop(&self.supervisor, &name).await;
         }
         for name in names_to_stop(&diff.services, |service| service.name.as_str()) {
@@ -228,8 +245,7 @@ impl House {
         self.surroundings.log_intake.configure(new.logs.clone());
         self.source_wiring.intake.configure(new.intake.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, false);
+            self.start_scheduler(scheduler, false);
         }
         for service in diff.services.start.iter().chain(&diff.services.change) {
             service::start(&self.supervisor, service, &self.surroundings);
@@ -237,6 +253,7 @@ impl House {
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
         }
+        self.open_user_managers(new);
         Ok(summary(diff))
     }
 
@@ -280,8 +297,21 @@ impl House {
         self.surroundings.distributor.set_builders(handles.collect());
     }
 
+    fn start_scheduler(&mut self, scheduler: &SchedulerConfig, fresh: bool) {
+        let config = Arc::new(scheduler.clone());
+        self.schedulers.start(&self.supervisor, config, &self.wiring, fresh);
+        if let Some(handle) = self.schedulers.get(&scheduler.options.name) {
+            self.tries.open(&self.supervisor, &self.try_wiring, handle);
+        }
+    }
+
     fn start_source(&self, source: &ChangeSourceConfig) {
         self.sources.start(&self.supervisor, source.clone(), &self.source_wiring);
+    }
+
+    fn open_user_managers(&mut self, config: &MasterConfig) {
+        let (logins, db) = (self.roster.logins(), &self.surroundings.db);
+        self.user_managers = user_manager::open(&config.user_managers, &logins, db);
     }
 
     /// Makes the database know builders and workers of the configuration.
@@ -344,6 +374,7 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
     RosterConfig {
         workers: config.workers.clone(),
         listeners: config.listeners(),
+        client_ports: config.client_ports(),
         builders: dirs.collect(),
     }
 }

@@ -13,6 +13,7 @@
 //! │   └─ build ×K         temporary, under a supervisor that outlives the builder
 //! ├─ scheduler ×S
 //! ├─ service ×V
+//! ├─ try jobs of a Try_Jobdir
 //! ├─ change source ×C
 //! └─ web                  essential; started last and stopped first, handed in by `cli`
 //! ```
@@ -32,6 +33,8 @@ pub mod announcer;
 pub mod change_source;
 pub mod intake;
 pub mod scheduler;
+pub mod try_jobs;
+pub mod user_manager;
 pub mod buildset_closer;
 pub mod distributor;
 pub mod surroundings;

@@ -19,7 +19,7 @@ use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker
 use crate::flow::services::registry::ServiceConfig;
 use crate::flow::verdict::Verdict;
 use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
-use crate::schedulers::Scheduler;
+use crate::schedulers::{Scheduler, TryEntry};
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -35,6 +35,8 @@ pub struct MasterConfig {
     pub www: Option<Www>,
     pub workers: Vec<WorkerConfig>,
     pub change_sources: Vec<ChangeSourceConfig>,
+    /// Where `buildbot user` logs in.
+    pub user_managers: Vec<UserManagerConfig>,
     pub schedulers: Vec<SchedulerConfig>,
     pub builders: Vec<Arc<BuilderConfig>>,
     /// In the order in which every claim looks at them; see [`flow::locks`](crate::flow::locks).
@@ -58,11 +60,27 @@ pub struct MasterConfig {
 
 impl MasterConfig {
     /// Every port for workers and clients, each once: those of `protocols`, and those that change
-    /// sources have of their own.
+    /// sources, user managers and try schedulers have of their own.
     pub fn listeners(&self) -> Vec<WorkerListen> {
-        let own = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
-        self.protocols.iter().cloned().chain(own).collect::<IndexSet<_>>().into_iter().collect()
+        let sources = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
+        let managers = self.user_managers.iter().map(|manager| broker(&manager.port));
+        let tries = self.schedulers.iter().filter_map(|scheduler| match scheduler.plan.tries() {
+            Some(TryEntry::Clients(logins)) => Some(broker(&logins.port)),
+            _ => None,
+        });
+        let all = self.protocols.iter().cloned().chain(sources).chain(managers).chain(tries);
+        all.collect::<IndexSet<_>>().into_iter().collect()
     }
+
+    /// Those of [`listeners`](Self::listeners) that are not for workers.
+    pub fn client_ports(&self) -> Vec<WorkerListen> {
+        self.listeners().into_iter().filter(|port| !self.protocols.contains(port)).collect()
+    }
+}
+
+/// A port where clients of Perspective Broker log in.
+fn broker(listen: &Listen) -> WorkerListen {
+    WorkerListen { protocol: WorkerProtocol::PerspectiveBroker, listen: listen.clone() }
 }
 
 /// An entry of `projects`: builders that belong together.
@@ -218,10 +236,7 @@ impl ChangeSourceConfig {
     fn listen(&self) -> Option<WorkerListen> {
         match self {
             ChangeSourceConfig::Looks(_) => None,
-            ChangeSourceConfig::PbChangeSource(source) => Some(WorkerListen {
-                protocol: WorkerProtocol::PerspectiveBroker,
-                listen: source.port.clone()?,
-            }),
+            ChangeSourceConfig::PbChangeSource(source) => source.port.as_ref().map(broker),
         }
     }
 }
@@ -246,14 +261,40 @@ impl std::fmt::Debug for PbChangeSourceConfig {
     }
 }
 
+/// `CommandlineUserManager`: serves `buildbot user`.
+#[derive(Clone, PartialEq)]
+pub struct UserManagerConfig {
+    pub username: String,
+    pub passwd: String,
+    /// May be one that workers or others use as well.
+    pub port: Listen,
+}
+
+/// Without the password, which must never reach a log.
+impl std::fmt::Debug for UserManagerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserManagerConfig")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A scheduler and its plan.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SchedulerConfig {
     pub options: SchedulerOptions,
     /// What its class does.
     pub plan: Arc<dyn Scheduler>,
     /// The scheduler's table as written.
     pub written: Value,
+}
+
+/// Without what was written, which may hold passwords.
+impl std::fmt::Debug for SchedulerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("SchedulerConfig");
+        debug.field("options", &self.options).field("plan", &self.plan).finish_non_exhaustive()
+    }
 }
 
 /// Two schedulers are the same when they were written the same: plans cannot be compared.
@@ -300,6 +341,7 @@ impl SchedulerOptions {
             repository: default.repository.clone(),
             project: default.project.clone(),
             codebase: codebase.clone(),
+            patch: None,
         };
         self.codebases.iter().map(stamp).collect()
     }
@@ -326,19 +368,26 @@ pub struct CodebaseDefaults {
 pub struct ForceScheduler {
     pub label: String,
     pub button_name: String,
-    /// Everything the form asks, in order; see [`ForceField`].
+    /// Whose name becomes the owner of the build.
+    pub username: ForceField,
+    pub reason: ForceField,
+    pub priority: ForceField,
+    /// Everything else that the form asks, in order: codebases and properties.
     pub fields: Vec<ForceField>,
     /// `%(owner)s` and `%(reason)s` are replaced.
     pub reason_string: String,
 }
 
-/// One field of a force form. `name` is the property it sets, except for the built-in ones
-/// (`username`, `reason`, `priority`, `branch`, `revision`, `repository`, `project`).
-#[derive(Debug, Clone, PartialEq)]
+/// One field of a force form.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForceField {
-    /// `fullName` in the REST interface.
+    /// The property that it sets, or its name among the fields of its group.
     pub name: String,
+    /// `fullName` in the REST interface: the name behind those of its groups. Empty for a group
+    /// without a name.
+    pub full_name: String,
     pub label: String,
+    pub tablabel: String,
     pub kind: FieldKind,
     pub default: Value,
     pub required: bool,
@@ -346,11 +395,13 @@ pub struct ForceField {
     pub tooltip: String,
     /// A regular expression that the value must match from its beginning.
     pub regex: Option<String>,
-    /// Longest accepted text in bytes.
+    /// Longest accepted text in characters.
     pub maxsize: Option<usize>,
+    /// By value of this field: values of other fields that are filled in when it is chosen.
+    pub autopopulate: Value,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FieldKind {
     Text {
         size: usize,
@@ -358,8 +409,11 @@ pub enum FieldKind {
     TextArea {
         cols: usize,
         rows: usize,
+        size: usize,
     },
-    Int,
+    Int {
+        size: usize,
+    },
     Bool,
     Choice {
         choices: Vec<String>,
@@ -368,9 +422,51 @@ pub enum FieldKind {
     },
     Username {
         need_email: bool,
+        size: usize,
     },
     /// Always the default.
     Fixed,
+    /// The contents of a file.
+    File,
+    /// Takes over what a build of one of these builders was forced with; empty is every builder of
+    /// the scheduler.
+    Inherit {
+        builders: Vec<String>,
+    },
+    /// The worker to build on.
+    Worker {
+        /// What stands for no preference.
+        any: String,
+    },
+    Nested(Nested),
+}
+
+impl Default for FieldKind {
+    fn default() -> FieldKind {
+        FieldKind::Text { size: 10 }
+    }
+}
+
+/// Fields that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    pub role: NestedRole,
+    /// `vertical`, `simple` or `tabs`.
+    pub layout: String,
+    /// 1 to 4.
+    pub columns: usize,
+    pub fields: Vec<ForceField>,
+}
+
+/// What becomes of the values of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NestedRole {
+    /// A dictionary, or properties of their own when the group has no name.
+    Group,
+    /// The source stamp of this codebase.
+    Codebase(String),
+    /// A property of any name.
+    AnyProperty,
 }
 
 /// A builder and its plan.

@@ -21,8 +21,8 @@ pub struct Diff {
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
-    /// Titles, URLs, global properties, rules of the queue, locks, log settings, or rules for changes
-    /// differ.
+    /// Titles, URLs, global properties, rules of the queue, locks, log settings, rules for changes, or
+    /// user managers differ.
     pub settings_changed: bool,
     /// The database differs, which only a restart of the master can follow.
     pub database_changed: bool,
@@ -97,6 +97,7 @@ fn settings_differ(old: &MasterConfig, new: &MasterConfig) -> bool {
         || old.logs != new.logs
         || old.locks != new.locks
         || old.intake != new.intake
+        || old.user_managers != new.user_managers
 }
 
 fn address(listen: &Listen) -> String {

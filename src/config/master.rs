@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::checked::{
     BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, ProjectConfig,
-    SchedulerConfig, WorkerConfig, WorkerListen, Www,
+    SchedulerConfig, UserManagerConfig, WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
 use super::{
-    builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers, values,
-    workers, www,
+    builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers,
+    user_managers, values, workers, www,
 };
 use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::flow::retry::Retries;
@@ -21,7 +21,7 @@ use crate::flow::services::registry::{self, ServiceConfig};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 15] = [
+const LATER: [&str; 14] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
@@ -35,7 +35,6 @@ const LATER: [&str; 15] = [
     "mq",
     "multiMaster",
     "secretsProviders",
-    "user_managers",
     "validation",
 ];
 
@@ -47,6 +46,7 @@ pub struct Draft {
     pub www: Option<Www>,
     pub workers: Vec<(String, WorkerConfig)>,
     pub change_sources: Vec<(String, ChangeSourceConfig)>,
+    pub user_managers: Vec<(String, UserManagerConfig)>,
     /// `None` for one that could not be read.
     pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
     pub builders: Vec<(String, BuilderConfig)>,
@@ -88,6 +88,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         www: www::parse(&mut fields),
         workers: workers::parse(&mut fields),
         change_sources: change_sources::parse(&mut fields, basedir),
+        user_managers: user_managers::parse(&mut fields, basedir),
         schedulers: schedulers::parse(&mut fields),
         builders: builders::parse(&mut fields),
         locks: locks::parse(&mut fields),
@@ -180,6 +181,7 @@ impl Draft {
             www: self.www,
             workers: values(self.workers),
             change_sources: values(self.change_sources),
+            user_managers: values(self.user_managers),
             schedulers: values(self.schedulers).into_iter().flatten().collect(),
             builders: values(self.builders).into_iter().map(Arc::new).collect(),
             locks,

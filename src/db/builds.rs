@@ -173,6 +173,21 @@ pub fn get_many(conn: &mut Conn, ids: &[BuildId]) -> Result<Vec<Build>, DbError>
     Ok(found)
 }
 
+/// The newest `limit` builds of a request, oldest first: more than one after a RETRY.
+pub fn of_request(
+    conn: &mut Conn,
+    request: BuildRequestId,
+    limit: i64,
+) -> Result<Vec<Build>, DbError> {
+    let rows = builds::table
+        .filter(builds::buildrequestid.eq(request))
+        .order(builds::id.desc())
+        .limit(limit)
+        .select(BuildRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().rev().map(Build::from).collect())
+}
+
 /// The build that people call `builder` #`number`.
 pub fn by_number(conn: &mut Conn, builder: BuilderId, number: i64) -> Result<Build, DbError> {
     let row = builds::table

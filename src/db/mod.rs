@@ -18,7 +18,6 @@ mod hash;
 mod json;
 mod names;
 mod log_reader;
-mod users;
 
 pub mod compress;
 pub mod masters;
@@ -42,6 +41,7 @@ pub mod queue;
 pub mod service_facts;
 pub mod test_results;
 pub mod state;
+pub mod users;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

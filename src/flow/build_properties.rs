@@ -79,11 +79,13 @@ fn add_sources(properties: &mut Properties, sources: &[SourceStamp]) {
     }
 }
 
-/// The blame list: authors of the changes in order, then who forced the build.
+/// The blame list: authors of the changes in order, then those of patches and who forced the build.
 fn owners(origins: &Origins<'_>) -> Vec<String> {
     let authors = origins.changes.iter().map(|change| change.author.clone());
     let forced_by = origins.buildset.get_str("owner").map(str::to_owned);
-    authors.chain(forced_by).collect::<IndexSet<String>>().into_iter().collect()
+    let patches = origins.sources.iter().filter_map(|source| source.patch.as_ref());
+    let patched_by = patches.map(|patch| patch.author.clone()).filter(|author| !author.is_empty());
+    authors.chain(patched_by).chain(forced_by).collect::<IndexSet<String>>().into_iter().collect()
 }
 
 fn builddir(origins: &Origins<'_>) -> String {

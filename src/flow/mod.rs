@@ -19,6 +19,8 @@ pub mod timed;
 pub mod sources;
 pub mod verdict;
 pub mod force;
+pub mod try_job;
+pub mod user_report;
 pub mod old_worker;
 pub mod rules;
 pub mod collapse;

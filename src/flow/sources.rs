@@ -22,6 +22,7 @@ pub fn sourcestamps(changes: &[&Change], defaults: &[NewSourceStamp]) -> Vec<New
             repository: change.repository.clone(),
             project: change.project.clone(),
             codebase: change.codebase.clone(),
+            patch: None,
         },
         None => default.clone(),
     };
@@ -94,6 +95,7 @@ impl PartialStamp {
             repository: self.repository.unwrap_or(default.repository),
             project: self.project.unwrap_or(default.project),
             codebase: self.codebase,
+            patch: None,
         }
     }
 }

@@ -7,7 +7,8 @@ use super::submit::to_builders;
 use super::{Desk, Order, Refused, Scheduler, Submitted};
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::config::fields::Fields;
-use crate::flow::force::read;
+use crate::db::{Conn, DbError, builders, builds, properties};
+use crate::flow::force::{BuildName, Inherited, asked_builds, read};
 use crate::model::NewBuildset;
 
 #[derive(Debug)]
@@ -40,7 +41,8 @@ impl Scheduler for Force {
 impl Force {
     fn force(&self, desk: &mut Desk<'_>, request: &ForceRequest) -> Result<Submitted, Refused> {
         let builders = chosen(&desk.options.builder_names, &request.builders)?;
-        let forced = read(desk.options, &self.form, &request.values, &request.owner)
+        let inherited = look_up(desk.conn, asked_builds(&self.form, &request.values))?;
+        let forced = read(desk.options, &self.form, &request.values, &request.owner, &inherited)
             .map_err(Refused::Invalid)?;
         let mut properties = forced.properties;
         properties.extend(&desk.options.properties);
@@ -53,6 +55,21 @@ impl Force {
         };
         Ok(to_builders(desk, &builders, set)?)
     }
+}
+
+/// The builds that values are inherited from, as far as they exist.
+fn look_up(conn: &mut Conn, asked: Vec<BuildName>) -> Result<Inherited, DbError> {
+    let mut found = Inherited::new();
+    for name in asked {
+        let build = builders::by_name(conn, &name.builder)
+            .and_then(|builder| builds::by_number(conn, builder.id, name.number));
+        match build {
+            Ok(build) => drop(found.insert(name, properties::of_build(conn, build.id)?)),
+            Err(DbError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// The builders to ask: all of the scheduler, or those of them that were named.

@@ -48,6 +48,7 @@ pub(super) fn stamps(desk: &mut Desk<'_>, class: &str) -> Result<Vec<NewSourceSt
             repository: text(entry, "repository").unwrap_or_default(),
             project: String::new(),
             codebase: default.codebase,
+            patch: None,
         },
         None => default,
     };

@@ -22,10 +22,12 @@ pub mod nightly;
 pub mod triggerable;
 pub mod nightly_triggerable;
 pub mod force;
+pub mod try_jobs;
 #[cfg(test)]
 pub mod tests;
 
-pub use order::{ForceRequest, Order, Refused, Trigger};
+pub use order::{ForceRequest, Order, Refused, Trigger, TryRequest};
+pub use try_jobs::TryEntry;
 
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::db::{Conn, DbError, state};
@@ -97,6 +99,11 @@ pub trait Scheduler: std::fmt::Debug + Send + Sync {
     /// May a Trigger step name it?
     fn is_triggerable(&self) -> bool {
         false
+    }
+
+    /// Where try jobs come in.
+    fn tries(&self) -> Option<&TryEntry> {
+        None
     }
 
     /// The form behind its button.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::config::checked::SchedulerOptions;
 use crate::db::DbError;
 use crate::flow::sources::PartialStamp;
+use crate::flow::try_job::TryJob;
 use crate::model::{BuildId, Properties};
 
 /// Something asked of a scheduler.
@@ -13,8 +14,18 @@ use crate::model::{BuildId, Properties};
 pub enum Order {
     /// A person filled in the form of a ForceScheduler.
     Force(ForceRequest),
+    /// A try job has come.
+    Try(Box<TryRequest>),
     /// A Trigger step starts a Triggerable, or charges a NightlyTriggerable.
     Trigger(Trigger),
+}
+
+/// A try job, and how it came.
+#[derive(Debug, Clone)]
+pub struct TryRequest {
+    pub job: TryJob,
+    /// The identity of the file that it came in; it is never done twice.
+    pub file: Option<String>,
 }
 
 /// What a Trigger step asks for.
@@ -59,6 +70,9 @@ pub enum Refused {
     TooDeep { length: usize, first: BuildId, last: BuildId },
     #[error("the scheduler has none of the builders {0}")]
     NoBuilder(String),
+    /// For people.
+    #[error("{0}")]
+    Idle(&'static str),
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -73,6 +87,7 @@ impl Order {
     fn wanted(&self) -> &'static str {
         match self {
             Order::Force(_) => "force scheduler",
+            Order::Try(_) => "try scheduler",
             Order::Trigger(_) => "triggerable scheduler",
         }
     }

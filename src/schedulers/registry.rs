@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Scheduler, basic, dependent, force, nightly, nightly_triggerable, options, periodic,
-    triggerable,
+    triggerable, try_jobs,
 };
 use crate::config::checked::{SchedulerConfig, SchedulerOptions};
 use crate::config::fields::Fields;
@@ -81,17 +81,26 @@ pub const REGISTRY: &[SchedulerType] = &[
         shared: Shared::Names,
         parse: force::parse,
     },
+    SchedulerType {
+        class: "Try_Jobdir",
+        name: non_empty,
+        shared: Shared::All,
+        parse: try_jobs::jobdir,
+    },
+    SchedulerType {
+        class: "Try_Userpass",
+        name: non_empty,
+        shared: Shared::All,
+        parse: try_jobs::userpass,
+    },
 ];
-
-/// Classes of Buildbot that are not served yet.
-const LATER: [&str; 2] = ["Try_Jobdir", "Try_Userpass"];
 
 /// Reads one scheduler: a table with `type`, the options that all share, and the class's own.
 /// `None` when the class is not known; other mistakes are reported and read as defaults.
 pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<SchedulerConfig> {
     let mut fields = Fields::of(raw, path, problems);
     let known: Vec<&'static str> = REGISTRY.iter().map(|of| of.class).collect();
-    let class = fields.class(None, &known, &LATER)?;
+    let class = fields.class(None, &known, &[])?;
     let of = REGISTRY.iter().find(|of| of.class == class)?;
     let mut options = options::read(&mut fields, of);
     let plan = (of.parse)(&mut fields, &mut options);

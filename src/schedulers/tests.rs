@@ -1,6 +1,7 @@
 //! Passes of schedulers over a real database; the clock is set by hand.
 
 mod basic;
+mod try_jobs;
 mod dependent;
 mod timed;
 mod triggerable;

@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 40] = [
+const SECTIONS: [(&str, &str); 51] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -38,11 +38,22 @@ const SECTIONS: [(&str, &str); 40] = [
     ("schedulers[2].properties[3]", "### Form fields"),
     ("schedulers[2].properties[4]", "### Form fields"),
     ("schedulers[2].properties[5]", "### Form fields"),
+    ("user_managers[0]", "## User managers"),
+    ("schedulers[2].properties[6]", "### Form fields"),
+    ("schedulers[2].properties[7]", "### Form fields"),
+    ("schedulers[2].properties[8]", "### Form fields"),
+    ("schedulers[2].properties[9]", "### Form fields"),
+    ("schedulers[2].properties[10]", "### Form fields"),
+    ("schedulers[2].properties[11]", "### Form fields"),
+    ("schedulers[2].properties[12]", "### Form fields"),
+    ("schedulers[2].properties[13]", "### Form fields"),
     ("schedulers[3]", "## Schedulers"),
     ("schedulers[4]", "## Schedulers"),
     ("schedulers[5]", "## Schedulers"),
     ("schedulers[6]", "## Schedulers"),
     ("schedulers[7]", "## Schedulers"),
+    ("schedulers[8]", "## Schedulers"),
+    ("schedulers[9]", "## Schedulers"),
     ("builders[0]", "## Builders"),
     ("builders[0].locks[0]", "### Locks"),
     ("locks[0]", "### Locks"),
@@ -72,13 +83,36 @@ fn alien_file() -> String {
          properties = [\n",
     );
     let mut rest = String::new();
-    for class in ["Dependent", "Periodic", "Nightly", "Triggerable", "NightlyTriggerable"] {
+    for class in [
+        "Dependent",
+        "Periodic",
+        "Nightly",
+        "Triggerable",
+        "NightlyTriggerable",
+        "Try_Userpass",
+        "Try_Jobdir",
+    ] {
         rest += &format!("[[schedulers]]\ntype = '{class}'\nzzqx = 1\n");
     }
-    for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
+    rest += "[[user_managers]]\nzzqx = 1\n";
+    for class in [
+        "String",
+        "Text",
+        "Int",
+        "ChoiceString",
+        "UserName",
+        "Fixed",
+        "Boolean",
+        "File",
+        "InheritBuild",
+        "WorkerChoice",
+        "Nested",
+        "Patch",
+        "AnyProperty",
+    ] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n";
+    text += "{ type = 'ParameterGroup', zzqx = 1 }]\n";
     text += &rest;
     text += "[[locks]]\ntype = 'MasterLock'\nzzqx = 1\n\
              [[builders]]\nzzqx = 1\nlocks = [{ name = 'x', zzqx = 1 }]\n";

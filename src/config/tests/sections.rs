@@ -158,7 +158,7 @@ fn clients_that_send_changes() {
         ("user = 'example-worker'", "'example-worker' is already registered by the worker in"),
         ("prefixes = 'x'", "did you mean 'prefix'?"),
         (
-            "[[change_source]]\ntype = 'PBChangeSource'\nport = 1",
+            "[[change_source]]\ntype = 'PBChangeSource'\nport = 9989",
             "the username 'change' is already registered by the change source in master.toml:",
         ),
     ];
@@ -213,7 +213,7 @@ fn schedulers() {
         (SCHEDULER, "codebases = {}", "must name at least one codebase"),
         (SCHEDULER, "priority = 'high'", "priority: must be a whole number"),
         ("change_filter = { branch = \"main\" }", "", "needs a 'change_filter'"),
-        ("\"SingleBranchScheduler\"", "\"Try_Jobdir\"", "'Try_Jobdir' is not supported yet"),
+        ("\"SingleBranchScheduler\"", "\"Try_Jobdirs\"", "did you mean 'Try_Jobdir'?"),
         (
             "\"SingleBranchScheduler\"",
             "\"SingleBranchSchedular\"",
@@ -287,7 +287,22 @@ fn force_forms() {
             "type = 'ChoiceStringParameter', name = 'x', choices = ['a'], default = 'b'",
             "'b' is not among the choices",
         ),
-        ("type = 'NestedParameter', name = 'x'", "'NestedParameter' is not supported yet"),
+        ("type = 'NestedParameter', name = 'x'", "needs 'fields'"),
+        (
+            "type = 'NestedParameter', name = 'x', columns = 5, fields = [{ type = 'FileParameter', name = 'y' }]",
+            "columns: must be 1 to 4, and is 5",
+        ),
+        (
+            "type = 'NestedParameter', name = 'x', layout = 'pile', fields = [{ type = 'FileParameter', name = 'y' }]",
+            "layout: is 'pile' and must be one of",
+        ),
+        (
+            "type = 'NestedParameter', name = '', fields = [{ type = 'FileParameter', name = 'reason' }]",
+            "two fields are named 'reason'",
+        ),
+        ("type = 'PatchParameter', level = { default = 'x' }", "must be a whole number"),
+        ("type = 'CodebaseParameter', codebase = 'x'", "belongs into 'codebases'"),
+        ("type = 'StringParameter', name = 'x', autopopulate = 1", "must be a table of tables"),
         ("type = 'StringParamter', name = 'x'", "did you mean 'StringParameter'?"),
     ]
     .into_iter()
@@ -295,13 +310,20 @@ fn force_forms() {
     .chain(
         [
             ("name = 'f f'", "may hold letters, digits"),
-            ("name = 'force'\nreason = { name = 'why' }", "always named 'reason'"),
+            (
+                "name = 'force'\nreason = { type = 'PatchParameter' }",
+                "must be a single field",
+            ),
+            (
+                "name = 'force'\ncodebases = [{ branch = { name = 'x' } }]",
+                "always named 'branch'",
+            ),
             ("name = 'force'\npriority = { type = 'StringParameter' }", "must be an IntParameter"),
             ("name = 'force'\ncodebases = []", "must not be empty"),
             ("name = 'force'\ncodebases = ['a', 'a']", "the codebase 'a' is given twice"),
             (
-                "name = 'force'\ncodebases = [{ codebase = 'a', patch = {} }]",
-                "patch: is not supported yet",
+                "name = 'force'\ncodebases = [{ codebase = 'a', patch = { name = 'p' } }]",
+                "always named 'patch'",
             ),
             ("name = 'force'\ncodebases = [{ branch = 1 }]", "must be a string, a table"),
             ("name = 'force'\nchange_filter = {}", "unknown key 'change_filter'"),
@@ -373,4 +395,37 @@ fn factories_are_shared() {
     assert!(report.contains("unknown factory 'ff'; did you mean 'f'?"), "{report}");
     let report = check(&text.replace("factory = 'f'", "")).expect_err("no steps");
     assert!(report.contains("needs 'steps', or a 'factory'"), "{report}");
+}
+
+#[test]
+fn clients_have_names_of_their_own_at_each_port() {
+    let manager = |name: &str, port: u16| {
+        format!("[[user_managers]]\nusername = '{name}'\npasswd = 'hush'\nport = {port}\n")
+    };
+    let tries = |name: &str, port: u16| {
+        format!(
+            "[[schedulers]]\ntype = 'Try_Userpass'\nname = 'try'\nbuilderNames = ['runtests']\n\
+             port = {port}\nuserpass = [['{name}', 'hush']]\n"
+        )
+    };
+    let read = |more: &str| check(&(super::EXAMPLE.to_owned() + more));
+    let good = read(&(manager("joe", 8001) + &tries("joe", 8002) + &tries("example-worker", 8001)));
+    let told = good.expect_err("two schedulers of one name");
+    assert!(!told.contains("already registered"), "{told}");
+    let good = read(&(manager("joe", 8001) + &tries("example-worker", 8001))).expect("good");
+    let ports = good.listeners().iter().filter(|port| port.listen.port == 8001).count();
+    assert_eq!((ports, good.client_ports().len()), (1, 1));
+    let shown = format!("{good:?}");
+    assert!(!shown.contains("passwd") && !shown.contains("hush"), "{shown}");
+    for (more, why) in [
+        (manager("joe", 8001) + &manager("joe", 8001), "registered by the user manager in"),
+        (manager("joe", 8001) + &tries("joe", 8001), "the username 'joe' is already registered"),
+        (manager("joe", 8010), "port 8010 is used twice"),
+        ("[[user_managers]]\nusername = 'a'\npasswd = 'b'\n".to_owned(), "needs a 'port'"),
+        ("[[user_managers]]\nport = 1\n".to_owned(), "needs a value for 'username'"),
+        (format!("{}\ntype = 'Other'\n", manager("a", 1)), "unknown type 'Other'"),
+    ] {
+        let told = read(&more).expect_err(why);
+        assert!(told.contains(why), "{told}\nwants: {why}");
+    }
 }

@@ -65,6 +65,27 @@ name = "only-lib"
 change_filter = {}
 codebases = ["lib"]
 builderNames = ["b-tests"]
+
+[[schedulers]]
+type = "ForceScheduler"
+name = "everything"
+builderNames = ["b-tests"]
+reason = { type = "StringParameter", label = "Why <so>?", required = true }
+codebases = [{ codebase = "lib", patch = {}, project = "p", repository = false }]
+properties = [
+    { type = "TextParameter", name = "text", default = "a\nb" },
+    { type = "BooleanParameter", name = "on", default = true },
+    { type = "ChoiceStringParameter", name = "one", choices = ["a", "b"], autopopulate = { a = { text = "<A>" } } },
+    { type = "ChoiceStringParameter", name = "many", choices = ["x", "y"], multiple = true },
+    { type = "ChoiceStringParameter", name = "free", choices = ["x"], strict = false },
+    { type = "WorkerChoiceParameter" },
+    { type = "InheritBuildParameter", name = "from" },
+    { type = "FixedParameter", name = "fixed", default = "F" },
+    { type = "FileParameter", name = "notes", maxsize = 100 },
+    { type = "NestedParameter", name = "nest", label = "Nest", columns = 2, fields = [{ type = "IntParameter", name = "n" }] },
+    { type = "AnyPropertyParameter", name = "any" },
+    { type = "StringParameter", name = "secret", hide = true },
+]
 "#;
 
 fn config(dir: &std::path::Path) -> MasterConfig {

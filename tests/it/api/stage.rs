@@ -44,7 +44,7 @@ fn submitted() -> Submitted {
 #[async_trait]
 impl Backstage for NotingStage {
     async fn force(&self, scheduler: &str, wish: Wish) -> Result<Submitted, Refusal> {
-        if scheduler != "force" {
+        if !["force", "everything"].contains(&scheduler) {
             return Err(Refusal::NotFound(format!("force scheduler '{scheduler}'")));
         }
         if wish.values.get("reason").is_some_and(|reason| reason == "bad") {

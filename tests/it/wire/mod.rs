@@ -82,6 +82,7 @@ pub fn config(builddirs: &[&str]) -> RosterConfig {
     RosterConfig {
         workers: vec![worker("w", "sekret")],
         listeners: vec![listen(WorkerProtocol::MessagePack)],
+        client_ports: Vec::new(),
         builders: builddirs.iter().map(dirs).collect(),
     }
 }

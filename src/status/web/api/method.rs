@@ -10,8 +10,13 @@ use super::{ApiError, Ask, control, data, json, logs};
 use crate::status::web::guard;
 use crate::status::web::site::Site;
 
-/// Longest accepted body of a POST in bytes.
-const BODY: usize = 4 << 20;
+/// Longest accepted body of a POST in bytes, and of one that may not control anyway.
+const BODY: (usize, usize) = (16 << 20, 64 << 10);
+
+/// Files come with force forms.
+fn most(request: &HttpRequest) -> usize {
+    if guard::may_control(request).is_ok() { BODY.0 } else { BODY.1 }
+}
 
 /// `/api`
 pub async fn api_versions(site: web::Data<Site>) -> HttpResponse {
@@ -37,7 +42,7 @@ pub async fn endpoint(
             Ok(response) => response,
             Err(error) => refuse(&error),
         },
-        Method::POST => match payload.to_bytes_limited(BODY).await {
+        Method::POST => match payload.to_bytes_limited(most(&request)).await {
             Ok(Ok(body)) => control::call(&request, &site, &body).await,
             _ => refuse(&ApiError::Bad("the body is too large or incomplete".into())),
         },

@@ -7,6 +7,7 @@ mod builds;
 mod changes;
 mod error;
 mod force;
+mod force_inputs;
 mod home;
 mod lines;
 mod locks;
