@@ -33,6 +33,8 @@ pub enum Part {
 pub struct Field {
     /// One bit for each value; weekdays count from Sunday.
     bits: u64,
+    /// `*` itself: does not restrict anything.
+    any: bool,
     /// `L` among the days of a month: the last one.
     last_day: bool,
     /// `fri#2` and `L5`: a weekday (from Sunday) and which of the month; `None` is the last.
@@ -85,7 +87,7 @@ impl Field {
     /// Every value.
     pub fn all(part: Part) -> Field {
         let (low, high) = part.range();
-        let mut field = Field::default();
+        let mut field = Field { any: true, ..Field::default() };
         (low..=high).for_each(|value| field.add(part, value));
         field
     }
@@ -170,6 +172,8 @@ impl Field {
             return Err("a value is missing".to_owned());
         }
         match part {
+            _ if item == "*" => *self = Field::all(part),
+            Part::DayOfMonth | Part::DayOfWeek if item == "?" => *self = Field::all(part),
             Part::DayOfMonth if item == "l" => self.last_day = true,
             Part::DayOfWeek if item.contains('#') => self.nth_weekday(item)?,
             Part::DayOfWeek if item.starts_with('l') => {
@@ -208,9 +212,6 @@ impl Field {
         }
         let (from, to) = match range.split_once('-') {
             _ if range == "*" => (low, high),
-            None if range == "?" && matches!(part, Part::DayOfMonth | Part::DayOfWeek) => {
-                (low, high)
-            }
             None => {
                 let from = part.value(range)?;
                 (from, if step.is_some() { high.max(from) } else { from })
@@ -218,7 +219,8 @@ impl Field {
             Some((from, to)) if from == to => {
                 return Err(format!("the range holds one value; write '{from}'"));
             }
-            Some((from, to)) => (part.value(from)?, part.value(to)?),
+            // A range that begins with 7 begins with Sunday.
+            Some((from, to)) => (part.value(from)? % (high + 1), part.value(to)?),
         };
         let length = if from <= to { to - from } else { high - from + 1 + to - low };
         for offset in (0..=length).step_by(usize::from(step.unwrap_or(1))) {
@@ -244,7 +246,8 @@ impl Calendar {
     }
 
     /// # Errors
-    /// When no day is ever met, as 31 February.
+    /// When no day is ever met, as 31 February; when `fri#2` or `L5` meets another restriction of
+    /// the day, where nobody agrees on what is meant.
     pub fn new(
         minute: Field,
         hour: Field,
@@ -253,6 +256,11 @@ impl Calendar {
         weekday: Field,
     ) -> Result<Calendar, String> {
         let calendar = Calendar { minute, hour, day, month, weekday };
+        if !calendar.weekday.nth.is_empty() && (calendar.weekday.bits != 0 || !calendar.day.any) {
+            let message = "a weekday of the month, such as 'fri#2' or 'L5', cannot be mixed with \
+                           other weekdays or with days of the month";
+            return Err(message.to_owned());
+        }
         let ever = calendar.days(Date::constant(2000, 1, 1)).next().is_some();
         let never = || "no day is ever like this, so that nothing would ever be built".to_owned();
         ever.then_some(calendar).ok_or_else(never)
@@ -322,9 +330,8 @@ impl Calendar {
         let by_day =
             self.day.has(date.day()) || (self.day.last_day && date.day() == date.days_in_month());
         let by_weekday = self.is_weekday(date);
-        let all_days = self.day.is_all(Part::DayOfMonth);
-        let all_weekdays = self.weekday.is_all(Part::DayOfWeek);
-        if all_days || all_weekdays { by_day && by_weekday } else { by_day || by_weekday }
+        let both = self.day.any || self.weekday.any;
+        if both { by_day && by_weekday } else { by_day || by_weekday }
     }
 
     fn is_weekday(&self, date: Date) -> bool {
@@ -397,12 +404,17 @@ mod tests {
             ("0 0 * * [5_6]", "2026-05-05T00:00:00", "2026-05-09T00:00"),
             ("0 0 * * 5,sun", "2026-05-09T00:00:00", "2026-05-10T00:00"),
             ("0 0 * * 1-5", "2026-05-08T00:00:00", "2026-05-11T00:00"),
+            ("0 0 * * 7-2", "2026-05-05T00:00:00", "2026-05-10T00:00"),
+            ("0 0 * * 5-7", "2026-05-05T00:00:00", "2026-05-08T00:00"),
             ("0 0 * * sat-mon", "2026-05-05T00:00:00", "2026-05-09T00:00"),
             ("0 0 * * fri#2", "2026-05-01T00:00:00", "2026-05-08T00:00"),
             ("0 0 * * L5", "2026-05-01T00:00:00", "2026-05-29T00:00"),
             // Either of both days.
             ("0 0 13 * fri", "2026-05-05T00:00:00", "2026-05-08T00:00"),
             ("0 0 13 * fri", "2026-05-08T00:00:00", "2026-05-13T00:00"),
+            // Only a star does not restrict, as in stock.
+            ("0 0 13 * mon-sun", "2026-05-08T00:00:00", "2026-05-09T00:00"),
+            ("0 0 ? * fri", "2026-05-08T00:00:00", "2026-05-15T00:00"),
         ] {
             let calendar = calendar(line).unwrap();
             let next = calendar.next_after(at(after, &zone), &zone);
@@ -462,6 +474,40 @@ mod tests {
             let message = calendar(line).unwrap_err();
             assert!(message.contains(expected), "{line}: {message}");
         }
-        assert!(calendar("0 0 29 2 fri#5").is_ok());
+        for line in ["0 0 13 * fri#2", "0 0 L * L5", "0 0 * * mon,fri#2"] {
+            let message = calendar(line).unwrap_err();
+            assert!(message.contains("cannot be mixed"), "{line}: {message}");
+        }
+        assert!(calendar("0 0 * 2 fri#5").is_ok());
+    }
+
+    /// 250 lines of chance, in UTC, as stock turned them into cron lines and croniter 7 answered.
+    #[test]
+    fn the_answers_are_those_of_stock() {
+        fn read(value: &serde_json::Value) -> Raw {
+            raw(match value {
+                serde_json::Value::Number(number) => RawValue::Int(number.as_i64().unwrap()),
+                serde_json::Value::Array(items) => RawValue::List(items.iter().map(read).collect()),
+                other => RawValue::Text(other.as_str().unwrap().to_owned()),
+            })
+        }
+        let parts = [Part::Minute, Part::Hour, Part::DayOfMonth, Part::Month, Part::DayOfWeek];
+        let mut wrong = Vec::new();
+        for line in include_str!("../../tests/data/calendar/croniter.jsonl").lines() {
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            let words = case[0].as_array().unwrap();
+            let mut fields = parts
+                .into_iter()
+                .zip(words)
+                .map(|(part, word)| Field::parse(part, &read(word)).unwrap());
+            let mut next = || fields.next().unwrap();
+            let calendar = Calendar::new(next(), next(), next(), next(), next());
+            let after = case[1].as_i64().unwrap();
+            let found = calendar.ok().and_then(|of| of.next_after(after, &TimeZone::UTC));
+            if found != case[2].as_i64() {
+                wrong.push(format!("{line}: {found:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
     }
 }
