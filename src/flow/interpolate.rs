@@ -127,6 +127,14 @@ impl Renderable {
         Renderable { node: Node::Literal(value.into()) }
     }
 
+    /// The text, when it is one and the same for every build.
+    pub fn literal_text(&self) -> Option<&str> {
+        match &self.node {
+            Node::Literal(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
     /// The parts of a list or the one value, so that each can be rendered apart.
     pub fn items(&self) -> Vec<Renderable> {
         let one = |node: &Node| Renderable { node: node.clone() };

@@ -17,7 +17,10 @@ mod set_property;
 mod set_property_from_command;
 mod set_properties_from_env;
 mod master_shell;
+mod source;
 mod git;
+mod svn;
+mod mercurial;
 mod directories;
 mod file_exists;
 mod upload;
@@ -49,6 +52,21 @@ pub trait Step: std::fmt::Debug + Send + Sync {
     /// Runs to its result. An interrupt reaches the running command by itself; the step sees
     /// [`Finished::interrupted`] and returns CANCELLED.
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError>;
+
+    /// What a source step checks out, and where; `None` for every other step.
+    fn checks_out(&self) -> Option<CheckOut<'_>> {
+        None
+    }
+}
+
+/// What the configuration can know of a source step without a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckOut<'a> {
+    pub codebase: &'a str,
+    /// `None` when it depends on the build.
+    pub workdir: Option<&'a str>,
+    /// It builds nothing without a source stamp of its codebase.
+    pub needs_stamp: bool,
 }
 
 /// How a step ended.
@@ -116,6 +134,10 @@ pub trait Workbench {
         end: &mut dyn TransferEnd,
         capture: Capture,
     ) -> Result<Finished, StepError>;
+
+    /// Runs a command that takes away what the step must not leave behind, also when somebody has
+    /// stopped the step. It gets one minute; output goes to the log.
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError>;
 
     /// Appends whole or partial lines to a log, which is created at the first call even if `text`
     /// is empty.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::plan::{Condition, StepOptions, StepPlan};
 use super::{
-    Step, directories, download, file_exists, git, master_shell, multiple_upload,
+    Step, directories, download, file_exists, git, master_shell, mercurial, multiple_upload,
     set_properties_from_env, set_property, set_property_from_command, shell, shell_sequence,
-    string_download, upload,
+    source, string_download, svn, upload,
 };
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
@@ -55,7 +55,12 @@ pub const REGISTRY: &[StepType] = &[
         parse: shell::compile,
     },
     StepType { class: "Test", name: "test", defaults: shell::test_defaults, parse: shell::test },
-    StepType { class: "Git", name: "git", defaults: git::defaults, parse: git::parse },
+    StepType { class: "Git", name: "git", defaults: source::defaults, parse: git::git },
+    StepType { class: "GitHub", name: "git", defaults: source::defaults, parse: git::github },
+    StepType { class: "GitLab", name: "git", defaults: source::defaults, parse: git::gitlab },
+    StepType { class: "Gerrit", name: "git", defaults: source::defaults, parse: git::gerrit },
+    StepType { class: "SVN", name: "svn", defaults: source::defaults, parse: svn::parse },
+    StepType { class: "Mercurial", name: "hg", defaults: source::defaults, parse: mercurial::parse },
     StepType {
         class: "SetPropertyFromCommand",
         name: "setproperty",
