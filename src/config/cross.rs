@@ -1,7 +1,7 @@
 //! What only shows when the sections are compared: duplicate and unknown names, shared
 //! directories, missing parts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::checked::{Listen, SchedulerKind};
 use super::cross_clients;
@@ -167,8 +167,8 @@ impl Cross<'_> {
             if driving.is_empty() || !driving.iter().all(|s| gives_its_codebases_only(&s.kind)) {
                 continue;
             }
-            let given: Vec<&str> =
-                driving.iter().flat_map(|s| s.codebases.keys()).map(String::as_str).collect();
+            let given = driving.iter().flat_map(|s| s.codebases.keys()).map(String::as_str);
+            let given: Vec<&str> = given.collect::<BTreeSet<_>>().into_iter().collect();
             for step in builder.steps.iter() {
                 let Some(source) = step.step.checks_out().filter(|s| s.needs_stamp) else {
                     continue;

@@ -140,7 +140,10 @@ impl<'a, 's> Checkout<'a, 's> {
     /// Updates what is there, if it is a clone.
     async fn update(&mut self, method: Option<&str>, patched: bool) -> Result<(), End> {
         if !self.site.exists(self.site.path(".hg")).await? {
-            self.clone_anew().await?;
+            // Mercurial clones into an empty directory only.
+            let removal = self.site.removal(vec![self.site.workdir.clone()]);
+            self.site.quiet(removal).await?;
+            self.clone_or_retry().await?;
             return match method {
                 None => self.reach_branch().await,
                 Some(_) => self.reach_revision().await,
@@ -167,13 +170,12 @@ impl<'a, 's> Checkout<'a, 's> {
     }
 
     async fn clobber(&mut self) -> Result<(), End> {
-        self.clone_anew().await?;
+        self.site.remove(&self.site.workdir.clone()).await?;
+        self.clone_or_retry().await?;
         self.reach_revision().await
     }
 
-    /// Mercurial clones into an empty directory only.
-    async fn clone_anew(&mut self) -> Result<(), End> {
-        self.site.remove(&self.site.workdir.clone()).await?;
+    async fn clone_or_retry(&mut self) -> Result<(), End> {
         let mut finished = self.clone().await?;
         for _ in 0..self.site.repeats() {
             if finished.ok() {

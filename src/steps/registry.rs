@@ -60,7 +60,12 @@ pub const REGISTRY: &[StepType] = &[
     StepType { class: "GitLab", name: "git", defaults: source::defaults, parse: git::gitlab },
     StepType { class: "Gerrit", name: "git", defaults: source::defaults, parse: git::gerrit },
     StepType { class: "SVN", name: "svn", defaults: source::defaults, parse: svn::parse },
-    StepType { class: "Mercurial", name: "hg", defaults: source::defaults, parse: mercurial::parse },
+    StepType {
+        class: "Mercurial",
+        name: "hg",
+        defaults: source::defaults,
+        parse: mercurial::parse,
+    },
     StepType {
         class: "SetPropertyFromCommand",
         name: "setproperty",

@@ -89,7 +89,8 @@ impl<V: SourceControl> Step for SourceStep<V> {
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError> {
         let options = self.0.options();
         let Some(wanted) = self.wanted(bench)? else {
-            let text = format!("no source stamp of codebase '{}' in this build\n", options.codebase);
+            let text =
+                format!("no source stamp of codebase '{}' in this build\n", options.codebase);
             bench.log("log", LogType::Text, Stream::Stdout, &text).await?;
             let summary = format!("Codebase {} not in build", options.codebase);
             return Ok(Outcome::new(Results::Failure, summary));

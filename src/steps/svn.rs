@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use protocol::command::{Arg, Command};
 
 use super::registry::Draft;
-use super::source::options::{SourceOptions, method};
+use super::source::options::{Hidden, SourceOptions, method};
 use super::source::site::{Site, Want, arg, plain, real, words};
 use super::source::{End, SourceControl, SourceStep, Wanted, odd_word};
 use super::{CAPTURE_LIMIT, Finished, Step, Stream};
@@ -33,7 +33,7 @@ struct Svn {
     /// `None` is incremental.
     method: Option<&'static str>,
     username: Option<Renderable>,
-    password: Option<Renderable>,
+    password: Option<Hidden>,
     extra_args: Vec<Renderable>,
     keep_on_purge: Vec<String>,
     depth: Option<String>,
@@ -80,7 +80,8 @@ impl SourceControl for Svn {
         for change in changes {
             let Some(revision) = &change.revision else { return Ok(None) };
             let number = revision.parse::<u64>();
-            let number = number.map_err(|_| format!("'{revision}' is no revision of Subversion"))?;
+            let number =
+                number.map_err(|_| format!("'{revision}' is no revision of Subversion"))?;
             highest = highest.max(Some(number));
         }
         Ok(highest.map(|number| number.to_string()))
@@ -119,7 +120,7 @@ impl<'a, 's> Checkout<'a, 's> {
             login.extend([plain("--username"), site.word(username)?]);
         }
         if let Some(password) = &svn.password {
-            let password = real(&site.word(password)?).to_owned();
+            let password = real(&site.word(&password.0)?).to_owned();
             login.extend([plain("--password"), arg(password, "XXXXXX".to_owned())]);
         }
         let extra_args = svn.extra_args.iter().map(|word| site.word(word));

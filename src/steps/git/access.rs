@@ -9,10 +9,10 @@ use protocol::command::{Arg, Command};
 use super::credentials::{Credentials, Entry, Server, Ssh, Store};
 use super::version::Version;
 use crate::flow::interpolate::{Renderable, UsedSecret};
+use crate::steps::StepError;
 use crate::steps::render::render;
 use crate::steps::source::End;
 use crate::steps::source::site::{Site, plain};
-use crate::steps::StepError;
 
 /// Read by the worker's user only.
 const PRIVATE: u32 = 0o400;

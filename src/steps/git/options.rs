@@ -9,12 +9,12 @@ use super::{Git, Mode};
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::flow::interpolate::Renderable;
+use crate::steps::StepError;
 use crate::steps::Workbench;
 use crate::steps::registry::Draft;
 use crate::steps::render::render_optional;
 use crate::steps::source::End;
 use crate::steps::source::options::{SourceOptions, chosen_method};
-use crate::steps::StepError;
 
 /// The methods of `mode = "full"`, stock's default first.
 const METHODS: [&str; 4] = ["fresh", "clobber", "clean", "copy"];

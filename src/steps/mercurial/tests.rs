@@ -166,8 +166,7 @@ async fn branches_may_be_repositories() {
     let trunk = commit(&world.trunk(), "file", "trunk\n");
     let feature = commit(&world.origins.join("feature"), "file", "feature\n");
     let repourl = format!("{}/", world.origins.display());
-    let options =
-        json!({"repourl": repourl, "branchType": "dirname", "defaultBranch": "trunk"});
+    let options = json!({"repourl": repourl, "branchType": "dirname", "defaultBranch": "trunk"});
     for (branch, revision, cloned) in
         [("", &trunk, true), ("", &trunk, false), ("feature", &feature, true)]
     {

@@ -1,12 +1,13 @@
 //! The options that all source steps share.
 
+use std::fmt;
 use std::time::Duration;
 
 use protocol::command::Limits;
 
 use super::NAME_LENGTH;
-use crate::config::fields::Fields;
-use crate::config::raw::RawValue;
+use crate::config::fields::{Fields, FromRaw};
+use crate::config::raw::{Raw, RawValue};
 use crate::flow::interpolate::Renderable;
 use crate::steps::command::{WORKDIR, environment, limits};
 use crate::steps::registry::Draft;
@@ -31,6 +32,21 @@ pub struct SourceOptions {
 pub struct Retry {
     pub delay: Duration,
     pub repeats: u32,
+}
+
+/// An option that may stand plainly in the configuration and is not to be seen elsewhere.
+pub struct Hidden(pub Renderable);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+impl FromRaw for Hidden {
+    fn from_raw(raw: &Raw) -> Result<Hidden, String> {
+        Renderable::from_raw(raw).map(Hidden)
+    }
 }
 
 impl SourceOptions {

@@ -60,9 +60,7 @@ impl Site<'_> {
 /// Is it absolute, or does it go up?
 fn leads_outside(subdir: &str) -> bool {
     let drive = subdir.as_bytes().get(1) == Some(&b':');
-    drive
-        || subdir.starts_with(['/', '\\'])
-        || subdir.split(['/', '\\']).any(|name| name == "..")
+    drive || subdir.starts_with(['/', '\\']) || subdir.split(['/', '\\']).any(|name| name == "..")
 }
 
 /// Which hunk does not fit, or what else is wrong.

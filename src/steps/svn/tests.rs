@@ -139,7 +139,11 @@ async fn revisions_come_from_the_stamp_or_the_changes() {
     world.commit("trunk/file", "three\n");
     for options in [json!({}), full("clobber"), full("fresh"), full("export")] {
         let built = world.build(options.clone(), Some("2")).await.succeeded();
-        assert_eq!((built.revision(), world.file("file")), ("2", Some("two\n".into())), "{options}");
+        assert_eq!(
+            (built.revision(), world.file("file")),
+            ("2", Some("two\n".into())),
+            "{options}"
+        );
         let built = world.build(options.clone(), None).await.succeeded();
         assert_eq!(built.revision(), "3", "{options}");
     }
@@ -343,7 +347,9 @@ async fn commands_are_those_of_stock() {
         for (key, value) in base.as_object().unwrap() {
             options[key] = value.clone();
         }
-        let (outcome, _) = bench.run(&plan(options.clone())).await;
+        let plan = plan(options.clone());
+        assert!(!format!("{plan:?}").contains("pw"), "{plan:?}");
+        let (outcome, _) = bench.run(&plan).await;
         assert_eq!(shown(&bench.commands), expected, "{options}");
         assert_eq!(outcome.results, Results::Success);
         assert!(!bench.log_text("stdio").contains("s3cret"));

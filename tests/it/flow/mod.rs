@@ -8,6 +8,7 @@ mod local_worker;
 mod queue;
 mod reconfigure;
 mod schedule;
+mod sources;
 mod steps;
 
 use buildbot::actors::scheduler::{ForceRequest, Submitted};

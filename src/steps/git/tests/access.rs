@@ -162,9 +162,8 @@ fn serve(listener: TcpListener, root: PathBuf) {
             Err(_) => ("404 Not there", Vec::new()),
         };
         let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-        );
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes())?;
         stream.write_all(&body)
     };
@@ -223,7 +222,8 @@ async fn older_gits_are_led_by_variables() {
         let plan = plan(step);
         assert!(!format!("{plan:?}").contains("verysecretkey"), "{plan:?}");
         bench.run(&plan).await;
-        let clone = shells(&bench.commands).find(|shell| format!("{shell:?}").contains("\"clone\""));
+        let clone =
+            shells(&bench.commands).find(|shell| format!("{shell:?}").contains("\"clone\""));
         let clone = clone.unwrap();
         let CommandLine::Args(args) = &clone.command else { panic!("{clone:?}") };
         let seen = args.iter().skip(1).take(words.len()).map(|arg| match arg {
