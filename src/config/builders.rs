@@ -182,5 +182,30 @@ fn unknown_factory(name: &str, factories: &IndexMap<String, Factory>) -> String 
 fn steps(fields: &mut Fields<'_>) -> Vec<StepPlan> {
     let entries = fields.entries("steps");
     let (_, problems) = fields.nested("steps");
-    entries.iter().filter_map(|(path, raw)| registry::parse(raw, path, problems)).collect()
+    let mut plans = Vec::with_capacity(entries.len());
+    let mut checkouts: Vec<(usize, String)> = Vec::new();
+    for (index, (path, raw)) in entries.iter().enumerate() {
+        let Some(plan) = registry::parse(raw, path, problems) else { continue };
+        if let Some(workdir) = checkout(&plan, raw) {
+            match checkouts.iter().find(|(_, other)| other == workdir) {
+                Some((first, _)) => {
+                    let message = format!(
+                        "checks out into '{workdir}' as steps[{first}] does; give it another \
+                         workdir"
+                    );
+                    problems.add(&raw.place, path, message);
+                }
+                None => checkouts.push((index, workdir.to_owned())),
+            }
+        }
+        plans.push(plan);
+    }
+    plans
+}
+
+/// Where a source step checks out, unless a condition chooses between it and others: two in one
+/// directory would throw away each other's work.
+fn checkout<'p>(plan: &'p StepPlan, raw: &Raw) -> Option<&'p str> {
+    let workdir = plan.step.checks_out()?.workdir?;
+    raw.get("doStepIf").is_none().then(|| workdir.trim_end_matches('/'))
 }

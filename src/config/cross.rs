@@ -1,14 +1,15 @@
 //! What only shows when the sections are compared: duplicate and unknown names, shared
 //! directories, missing parts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::checked::{Listen, SchedulerOptions};
+use super::checked::{Listen, SchedulerConfig, SchedulerOptions};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
 use super::{cross_clients, cross_locks, cross_triggers};
+use crate::steps::Condition;
 
 /// Adds the problems between the sections of `draft`, which was read from `raw`.
 pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
@@ -21,7 +22,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.idle_builders();
     cross.upstream_schedulers();
     cross.shared_directories();
-    cross.shared_checkouts();
+    cross.unknown_codebases();
     cross.shared_ports();
     cross_clients::check(raw, draft, problems);
     cross_triggers::check(raw, draft, problems);
@@ -207,29 +208,29 @@ impl Cross<'_> {
         }
     }
 
-    /// Two source steps in one workdir throw away each other's work, unless a condition chooses
-    /// between them.
-    fn shared_checkouts(&mut self) {
-        let factories = match self.raw.get("factories").map(|raw| &raw.value) {
-            Some(super::raw::RawValue::Table(table)) => {
-                table.iter().map(|(name, raw)| (format!("factories.{name}"), raw)).collect()
-            }
-            _ => Vec::new(),
+    /// A source step whose codebase no scheduler of its builder ever gives to a build.
+    fn unknown_codebases(&mut self) {
+        let Some(schedulers) =
+            self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
+        else {
+            return;
         };
-        let builders = self.raw.get("builders").into_iter().flat_map(Raw::items).enumerate();
-        let builders = builders.map(|(index, raw)| (format!("builders[{index}]"), raw));
-        for (path, raw) in builders.chain(factories) {
-            let mut seen: HashMap<&str, usize> = HashMap::new();
-            for (index, step) in raw.get("steps").into_iter().flat_map(Raw::items).enumerate() {
-                let Some(workdir) = checkout(step) else { continue };
-                if let Some(first) = seen.get(workdir) {
-                    let message = format!(
-                        "checks out into '{workdir}' as steps[{first}] does; give it another \
-                         workdir"
-                    );
-                    self.add(&format!("{path}.steps[{index}]"), message);
-                } else {
-                    seen.insert(workdir, index);
+        for (path, builder) in &self.draft.builders {
+            let driving = schedulers.iter().filter(|s| s.options.builder_names.contains(&builder.name));
+            let driving: Vec<_> = driving.collect();
+            if driving.is_empty() || !driving.iter().all(|s| gives_its_codebases_only(s)) {
+                continue;
+            }
+            let given = driving.iter().flat_map(|s| s.options.codebases.keys()).map(String::as_str);
+            let given: Vec<&str> = given.collect::<BTreeSet<_>>().into_iter().collect();
+            for step in builder.steps.iter() {
+                let Some(source) = step.step.checks_out().filter(|s| s.needs_stamp) else {
+                    continue;
+                };
+                let conditional = step.options.do_step_if != Condition::Always(true);
+                if !conditional && !given.contains(&source.codebase) {
+                    let message = missing_codebase(&step.name, source.codebase, &given);
+                    self.add(path, message);
                 }
             }
         }
@@ -269,15 +270,25 @@ fn circle<'n>(start: &'n str, next: &HashMap<&str, &'n str>) -> Option<Vec<&'n s
     None
 }
 
-/// Where a source step without a condition checks out.
-fn checkout(step: &Raw) -> Option<&str> {
-    /// Stock's default workdir.
-    const WORKDIR: &str = "build";
-    let source = step.get("type").and_then(Raw::as_text) == Some("Git");
-    if !source || step.get("doStepIf").is_some() {
-        return None;
-    }
-    step.get("workdir").map_or(Some(WORKDIR), Raw::as_text)
+/// Do builds of such a scheduler have source stamps of its own codebases only?
+fn gives_its_codebases_only(scheduler: &SchedulerConfig) -> bool {
+    const CLASSES: [&str; 5] =
+        ["SingleBranchScheduler", "AnyBranchScheduler", "ForceScheduler", "Periodic", "Nightly"];
+    CLASSES.contains(&scheduler.plan.class())
+}
+
+fn missing_codebase(step: &str, codebase: &str, given: &[&str]) -> String {
+    let mend = match given {
+        [""] => "name the codebases in the scheduler's 'codebases'".to_owned(),
+        given => {
+            let given: Vec<String> = given.iter().map(|name| format!("'{name}'")).collect();
+            format!("they give {}; mend the step's 'codebase'", given.join(", "))
+        }
+    };
+    format!(
+        "the step '{step}' wants the codebase '{codebase}', which no scheduler of the builder \
+         gives; {mend}"
+    )
 }
 
 fn clash(a: &Listen, b: &Listen) -> bool {

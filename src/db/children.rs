@@ -1,13 +1,13 @@
-//! Requests that a build has made, and the builds above a build.
+//! Requests that a build has made.
 
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 
 use super::dialect::BATCH;
-use super::schema::{builders, buildrequests, builds, buildsets};
+use super::schema::{builders, buildrequests, builds};
 use super::{Conn, DbError};
-use crate::model::{BuildId, BuildRequestId, BuilderId, Results};
+use crate::model::{BuildRequestId, BuilderId, Results};
 
 /// A request, as the build that made it sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,26 +71,4 @@ fn builds_of(
         builds.entry(request).or_default().push(ChildBuild { builder, number, results });
     }
     Ok(builds)
-}
-
-/// The builders of the builds that led to `build`, its own first, then its parent's, and so on; at
-/// most `limit`.
-pub fn ancestry(conn: &mut Conn, build: BuildId, limit: usize) -> Result<Vec<String>, DbError> {
-    let mut names = Vec::new();
-    let mut next = Some(build);
-    while let Some(build) = next.filter(|_| names.len() < limit) {
-        let above: Option<(String, Option<BuildId>)> = builds::table
-            .inner_join(builders::table.on(builders::id.eq(builds::builderid)))
-            .inner_join(buildrequests::table.on(buildrequests::id.eq(builds::buildrequestid)))
-            .inner_join(buildsets::table.on(buildsets::id.eq(buildrequests::buildsetid)))
-            .filter(builds::id.eq(build))
-            .select((builders::name, buildsets::parent_buildid))
-            .first(conn)
-            .optional()?;
-        next = above.and_then(|(name, parent)| {
-            names.push(name);
-            parent
-        });
-    }
-    Ok(names)
 }

@@ -137,6 +137,14 @@ impl Renderable {
         }
     }
 
+    /// The text, when it is one and the same for every build.
+    pub fn literal_text(&self) -> Option<&str> {
+        match &self.node {
+            Node::Literal(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
     /// The parts of a list or the one value, so that each can be rendered apart.
     pub fn items(&self) -> Vec<Renderable> {
         let one = |node: &Node| Renderable { node: node.clone() };
@@ -146,14 +154,6 @@ impl Renderable {
                 values.iter().cloned().map(Renderable::literal).collect()
             }
             node => vec![one(node)],
-        }
-    }
-
-    /// The value, if no substitution can change it.
-    pub fn constant(&self) -> Option<&Value> {
-        match &self.node {
-            Node::Literal(value) => Some(value),
-            _ => None,
         }
     }
 

@@ -26,7 +26,6 @@ pub mod rules;
 pub mod collapse;
 pub mod locks;
 pub mod assign;
-pub mod trigger_chain;
 pub mod pending;
 pub mod quarantine;
 pub mod retry;

@@ -45,7 +45,7 @@ impl Scheduler for Triggerable {
 }
 
 /// Builds that may trigger each other in a row.
-const MAX_DEPTH: usize = 50;
+pub const MAX_DEPTH: usize = 50;
 
 /// Refuses to go on with what looks like an endless ping-pong.
 pub(super) fn check_depth(desk: &mut Desk<'_>, trigger: &Trigger) -> Result<(), Refused> {

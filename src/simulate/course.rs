@@ -7,11 +7,11 @@ use super::report::{BuildsetReport, ChangeReport, Report, SchedulerReport, Stamp
 use super::world::World;
 use crate::config::checked::SchedulerConfig;
 use crate::db::{Conn, DbError, buildrequests, buildsets};
-use crate::flow::trigger_chain;
 use crate::model::{
     BuildRequest, Buildset, BuildsetId, Change, NewChange, Properties, Results, Timestamp,
 };
 use crate::schedulers::order::Trigger;
+use crate::schedulers::triggerable::MAX_DEPTH;
 use crate::schedulers::{Order, Submitted};
 use crate::steps::TriggerOrder;
 
@@ -181,7 +181,7 @@ impl Course<'_, '_> {
             self.report.notes.push(format!("{asker}: there is no scheduler '{name}'"));
             return Ok(());
         };
-        if coming.depth + 1 >= trigger_chain::LIMIT {
+        if coming.depth + 1 >= MAX_DEPTH {
             let note = format!("{asker}: the chain of triggers does not end; it is cut off here");
             self.report.notes.push(note);
             return Ok(());

@@ -83,6 +83,19 @@ impl Step for FileDownload {
             }
         }
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.told(bench))
+    }
+}
+
+impl FileDownload {
+    /// `sends /srv/a.conf to build/a.conf of the worker`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let source = render_master_path(bench, "mastersrc", &self.source)?;
+        let target = render(bench, &self.target.destination)?.texts().1;
+        Ok(format!("sends {} to {target} of the worker", source.display()))
+    }
 }
 
 pub(super) const TYPES: &[StepType] =

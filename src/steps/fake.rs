@@ -276,6 +276,13 @@ impl Workbench for FakeBench {
         Ok(self.ended(finished, capture))
     }
 
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError> {
+        let reason = self.interrupt.send_replace(None);
+        let finished = self.command(command, Capture::default()).await;
+        self.interrupt.send_replace(reason);
+        finished
+    }
+
     async fn log(
         &mut self,
         name: &str,
@@ -360,8 +367,11 @@ async fn run_local(base: &Path, command: Command) -> Finished {
         Command::MakeDirectory { dir } => by_rc(std::fs::create_dir_all(base.join(dir))),
         Command::RemoveDirectory { dirs, .. } => {
             let remove = |dir: &String| match std::fs::remove_dir_all(base.join(dir)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                    std::fs::remove_file(base.join(dir))
+                }
+                removed => removed,
             };
             by_rc(dirs.iter().try_for_each(remove))
         }

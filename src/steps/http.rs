@@ -61,6 +61,13 @@ impl Step for HttpStep {
             }
         }
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.render(bench).map(|ask| {
+            let shown = Shown::new(&ask, &self.hidden_request, &self.hidden_response);
+            shown.mask(&format!("{} {}", ask.method, ask.url)).to_string()
+        }))
+    }
 }
 
 /// Sends the request and follows where it is led to.

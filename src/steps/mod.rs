@@ -13,6 +13,7 @@ mod python_json;
 mod command;
 mod warnings;
 mod children;
+mod source;
 pub mod transfer;
 
 /// Declares the file of each step class, or of a few that belong together, and gathers what it has
@@ -36,6 +37,8 @@ step_files! {
     set_property,
     set_properties_from_env,
     git,
+    svn,
+    mercurial,
     upload,
     multiple_upload,
     download,
@@ -94,6 +97,21 @@ pub trait Step: std::fmt::Debug + Send + Sync {
     fn triggers(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What a source step checks out, and where; `None` for every other step.
+    fn checks_out(&self) -> Option<CheckOut<'_>> {
+        None
+    }
+}
+
+/// What the configuration can know of a source step without a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckOut<'a> {
+    pub codebase: &'a str,
+    /// `None` when it depends on the build.
+    pub workdir: Option<&'a str>,
+    /// It builds nothing without a source stamp of its codebase.
+    pub needs_stamp: bool,
 }
 
 /// How a step ended.
@@ -169,6 +187,10 @@ pub trait Workbench {
         end: &mut dyn TransferEnd,
         capture: Capture,
     ) -> Result<Finished, StepError>;
+
+    /// Runs a command that takes away what the step must not leave behind, also when somebody has
+    /// stopped the step. It gets one minute; output goes to the log.
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError>;
 
     /// Appends whole or partial lines to a log, which is created at the first call even if `text`
     /// is empty.

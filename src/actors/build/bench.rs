@@ -232,14 +232,25 @@ impl Bench {
 
     async fn follow(
         &mut self,
+        running: Running,
+        end: Option<&mut dyn TransferEnd>,
+        capture: Capture,
+    ) -> Result<Finished, StepError> {
+        let interruption = self.interruption.clone();
+        self.follow_until(running, end, capture, interruption, None).await
+    }
+
+    /// Follows a command until it ends, or until `deadline`; `interruption` brings the latter about.
+    async fn follow_until(
+        &mut self,
         mut running: Running,
         mut end: Option<&mut dyn TransferEnd>,
         mut observing: Option<&mut Observing<'_>>,
         capture: Capture,
+        mut interruption: watch::Receiver<Option<String>>,
+        mut deadline: Option<Instant>,
     ) -> Result<Finished, StepError> {
         let mut finished = Finished::default();
-        let mut interruption = self.interruption.clone();
-        let mut deadline = None;
         loop {
             tokio::select! {
                 event = running.next() => match event {
@@ -427,6 +438,14 @@ impl Workbench for Bench {
     ) -> Result<Finished, StepError> {
         let running = self.start(command).await?;
         self.follow(running, Some(end), None, capture).await
+    }
+
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError> {
+        let running = self.start(command).await?;
+        // Nobody can stop it.
+        let (_never, interruption) = watch::channel(None);
+        let deadline = Instant::now() + INTERRUPT_DEADLINE;
+        self.follow_until(running, None, Capture::default(), interruption, Some(deadline)).await
     }
 
     async fn log(

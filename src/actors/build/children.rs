@@ -13,7 +13,6 @@ use crate::actors::scheduler::Order;
 use crate::actors::turns::wakes;
 use crate::db::{self, DbError, children};
 use crate::events::Event;
-use crate::flow::trigger_chain;
 use crate::model::{BuildId, BuildRequestId};
 use crate::schedulers::order::Trigger;
 use crate::steps::{ChildBuild, ChildRequest, StepError, TriggerOrder};
@@ -27,12 +26,6 @@ pub(super) async fn trigger(
     parent: BuildId,
     order: TriggerOrder,
 ) -> Result<Vec<ChildRequest>, StepError> {
-    let ancestry = surroundings
-        .db
-        .read(move |conn| children::ancestry(conn, parent, trigger_chain::LIMIT))
-        .await
-        .map_err(failed)?;
-    trigger_chain::check(&ancestry).map_err(StepError::Failed)?;
     let name = order.scheduler;
     let request = Trigger {
         stamps: order.stamps,

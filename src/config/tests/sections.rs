@@ -382,6 +382,56 @@ fn builders() {
     assert_eq!(dir.builders[0].workerbuilddir, "a b");
 }
 
+/// A step of the example, and what it is replaced by.
+fn with_sources(steps: &[&str]) -> (&'static str, String) {
+    let steps = steps.iter().map(|step| format!("[[builders.steps]]\nrepourl = 'r'\n{step}\n"));
+    (STEP, steps.collect())
+}
+
+const STEP: &str = "[[builders.steps]]\ntype = \"ShellCommand\"\n\
+                    command = [\"make\", \"test\"]\nenv = { PYTHONPATH = \".\" }\n";
+
+#[test]
+fn each_source_step_has_its_directory_and_its_codebase() {
+    let app = "type = 'Git'\ncodebase = 'app'";
+    let twice = "steps[1]: checks out into 'build' as steps[0] does; give it another workdir";
+    let cases: [(&[&str], &str); 4] = [
+        (&["type = 'Git'", "type = 'SVN'"], twice),
+        (&["type = 'Git'\nworkdir = 'build/'", "type = 'Mercurial'"], twice),
+        (
+            &[app],
+            "builders[0]: the step 'git-app' wants the codebase 'app', which no scheduler of the \
+             builder gives; name the codebases in the scheduler's 'codebases'",
+        ),
+        (&["type = 'SVN'\ncodebase = 'lib'"], "the step 'svn-lib' wants the codebase 'lib'"),
+    ];
+    for (steps, expected) in cases {
+        let (from, to) = with_sources(steps);
+        let report = problem_of(from, &to);
+        assert!(report.contains(expected), "{to}\nwants: {expected}\nhas: {report}");
+        assert_eq!(report.lines().count(), 1, "{to}\nhas: {report}");
+    }
+    let fine: [&[&str]; 5] = [
+        &["type = 'Git'", "type = 'SVN'\nworkdir = 'data'"],
+        &["type = 'Git'", "type = 'Git'\nworkdir = '%(prop:where)s'"],
+        &["type = 'Git'\ndoStepIf = \"a == 'b'\"", "type = 'SVN'"],
+        &["type = 'Git'\ncodebase = 'app'\nalwaysUseLatest = true"],
+        &["type = 'Git'\ncodebase = 'app'\ndoStepIf = \"a == 'b'\""],
+    ];
+    for steps in fine {
+        let (from, to) = with_sources(steps);
+        check(&edited(from, &to)).unwrap_or_else(|report| panic!("{to}\n{report}"));
+    }
+    // One of the builder's schedulers is enough.
+    let (from, to) =
+        with_sources(&["type = 'Git'", "type = 'Git'\ncodebase = 'app'\nworkdir = 'a'"]);
+    let given = edited(from, &to).replace(SCHEDULER, "codebases = ['', 'app']");
+    check(&given).unwrap_or_else(|report| panic!("{report}"));
+    let wrong = given.replace("'app']", "'ap']");
+    let report = check(&wrong).expect_err("a codebase that nobody gives");
+    assert!(report.contains("they give '', 'ap'; mend the step's 'codebase'"), "{report}");
+}
+
 #[test]
 fn factories_are_shared() {
     let head = super::EXAMPLE.replace("[\"runtests\"]", "[\"runtests\", \"it's b\"]");

@@ -43,7 +43,7 @@ fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
 
 /// The text of a name that no substitution can change.
 pub(super) fn constant_text(name: &Renderable) -> Option<String> {
-    name.constant()?.as_str().map(str::to_owned)
+    name.literal_text().map(str::to_owned)
 }
 
 /// Of constant names every unimportant one must be among the triggered ones.

@@ -10,6 +10,7 @@ mod locks;
 mod queue;
 mod reconfigure;
 mod schedule;
+mod sources;
 mod steps;
 
 use buildbot::actors::scheduler::{ForceRequest, Submitted};

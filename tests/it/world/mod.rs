@@ -6,6 +6,7 @@
 mod client;
 mod git;
 mod http;
+mod vcs;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 pub use client::Client;
 pub use git::Repository;
 pub use http::http;
+pub use vcs::{HgRepository, SvnRepository};
 
 /// The longest a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
