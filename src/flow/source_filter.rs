@@ -159,9 +159,12 @@ pub(crate) mod tests {
         RawValue::Text(text.to_owned())
     }
 
+    /// Keys, a branch, and whether it is meant.
+    type Case<'c> = (&'c [(&'c str, RawValue)], Option<&'c str>, bool);
+
     #[test]
     fn conditions_hold_together() {
-        let table: [(&[(&str, RawValue)], Option<&str>, bool); 10] = [
+        let table: [Case<'_>; 10] = [
             (&[], None, true),
             (&[("branch_eq", text("main"))], Some("main"), true),
             (&[("branch_eq", RawValue::Bool(false))], None, true),

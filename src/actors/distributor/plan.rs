@@ -81,7 +81,8 @@ impl Looker<'_> {
         if !rules.need_details() {
             let room = i64::try_from(round.free(self.id, self.builder).len()).unwrap_or(PAGE);
             let found = self.page(None, room)?;
-            return Ok(self.hand_out(round, &found, plan));
+            self.hand_out(round, &found, plan);
+            return Ok(());
         }
         let size = match rules.next_build {
             NextBuild::Greatest(_) => RANKED,
