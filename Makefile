@@ -10,7 +10,7 @@ export STOCK_BUILDBOT := $(PEERS)/bin
 export REPO CMD BRANCH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup
+.PHONY: help demo test fmt check bench setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,16 @@ test: setup ## Install what the tests need, then run all of them
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc --quiet
 
+# cargo fmt does not see the modules that a macro of src/steps/mod.rs declares.
+STEPS := $(shell find src/steps -name '*.rs')
+
+fmt: ## Format everything
+	$(CARGO) fmt --all
+	rustfmt --edition 2024 $(STEPS)
+
 check: ## Formatting, lints and documentation, warnings are errors
 	$(CARGO) fmt --all -- --check
+	rustfmt --edition 2024 --check $(STEPS)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
@@ -31,6 +39,7 @@ bench: setup ## Compare with stock Buildbot 4.3 on this machine
 	$(CARGO) build --release -p buildbot -p buildbot-worker --bins --examples
 	$(PEERS)/bin/python bench/run.py
 	$(PEERS)/bin/python bench/workers.py
+	$(PEERS)/bin/python bench/queue.py
 
 setup: ## Install what the tests need: system packages, stock Buildbot under target/, cargo-nextest
 	@CARGO='$(CARGO)' PEERS='$(PEERS)' sh .ci/setup

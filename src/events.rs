@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::{
     BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, Results, SchedulerId, StepId,
-    WorkerId,
+    TestResultSetId, WorkerId,
 };
 
 /// Something that happened.
@@ -83,6 +83,14 @@ pub enum Event {
         step: StepId,
         build: BuildId,
         results: Results,
+    },
+    TestSetAdded {
+        set: TestResultSetId,
+        build: BuildId,
+    },
+    TestSetCompleted {
+        set: TestResultSetId,
+        build: BuildId,
     },
     LogAdded {
         log: LogId,

@@ -6,9 +6,13 @@
 pub mod model;
 pub mod config;
 pub mod events;
+pub mod http;
 pub mod flow;
 pub mod steps;
+pub mod change_sources;
 pub mod db;
+pub mod schedulers;
+pub mod simulate;
 pub mod actors;
 pub mod status;
 pub mod cli;

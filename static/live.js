@@ -134,4 +134,17 @@
       setTimeout(() => location.reload(), 5000);
     });
   }
+
+  // Force forms: a choice fills in other fields
+
+  for (const one of document.querySelectorAll('[data-autopopulate]')) {
+    one.addEventListener('change', () => {
+      const values = JSON.parse(one.dataset.autopopulate)[one.value] ?? {};
+      for (const [name, value] of Object.entries(values)) {
+        const field = document.getElementById(`f-${name}`);
+        if (field?.type === 'checkbox') field.checked = value === true;
+        else if (field) field.value = value;
+      }
+    });
+  }
 })();

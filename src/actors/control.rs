@@ -6,19 +6,17 @@
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::cancelling;
 use super::change_source::Sources;
 use super::mail::AskError;
 use super::scheduler::Schedulers;
-use super::scheduler::{ForceError, ForceRequest, Submitted};
+use super::scheduler::{ForceRequest, Order as Wish, Refused, Submitted};
 use super::surroundings::Surroundings;
 use crate::config::problems::Problems;
 use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
 use crate::events::Event;
 use crate::flow::force::SOURCE;
-use crate::model::{
-    Build, BuildId, BuildRequest, BuildRequestId, NewBuildset, Properties, Results, SchedulerId,
-    now,
-};
+use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId, now};
 
 /// The handle that carries commands. Cheap to clone.
 #[derive(Clone)]
@@ -53,13 +51,15 @@ pub enum ControlError {
     Db(#[from] DbError),
 }
 
-impl From<ForceError> for ControlError {
-    fn from(error: ForceError) -> ControlError {
-        match error {
-            ForceError::Invalid(fields) => ControlError::Invalid(fields),
-            ForceError::NoBuilder(text) => ControlError::NotFound(text),
-            ForceError::Down(error) => error.into(),
-            ForceError::Db(error) => ControlError::Db(error),
+impl From<Refused> for ControlError {
+    fn from(refused: Refused) -> ControlError {
+        match refused {
+            Refused::Invalid(fields) => ControlError::Invalid(fields),
+            Refused::NoBuilder(text) => ControlError::NotFound(text),
+            Refused::NotFound(text) => ControlError::NotFound(text),
+            Refused::Idle(text) => ControlError::NotFound(text.to_owned()),
+            deep @ Refused::TooDeep { .. } => ControlError::Unavailable(deep.to_string()),
+            Refused::Db(error) => ControlError::Db(error),
         }
     }
 }
@@ -86,11 +86,9 @@ impl Control {
         scheduler: &str,
         request: ForceRequest,
     ) -> Result<Submitted, ControlError> {
-        let handle = self
-            .schedulers
-            .force(scheduler)
-            .ok_or_else(|| ControlError::NotFound(format!("force scheduler '{scheduler}'")))?;
-        Ok(handle.force(request, super::mail::ASK).await?)
+        let wish = Wish::Force(request);
+        let missing = wish.missing(scheduler);
+        Ok(self.schedulers.order(scheduler, wish).await?.ok_or(missing)?)
     }
 
     /// Stops a running build. A build that has ended already is left alone.
@@ -136,44 +134,20 @@ impl Control {
         request: BuildRequestId,
         reason: &str,
     ) -> Result<(), ControlError> {
-        let master = self.surroundings.master;
-        let (row, cancelled) = self
-            .surroundings
-            .db
-            .write(move |conn| {
-                let cancelled = buildrequests::cancel_pending(conn, request, master, now())?;
-                Ok((buildrequests::get(conn, request)?, cancelled))
-            })
-            .await
-            .map_err(|error| match error {
-                DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
-                other => ControlError::Db(other),
-            })?;
-        if cancelled {
-            self.announce_cancelled(&row);
-        } else if !row.complete {
-            self.stop_builds_of(request, reason).await?;
-        }
-        Ok(())
+        let cancelled = cancelling::cancel_request(&self.surroundings, request, reason).await;
+        cancelled.map_err(|error| no_request(request, error))
     }
 
-    fn announce_cancelled(&self, row: &BuildRequest) {
-        self.surroundings.announcer.announce(Event::RequestCompleted {
-            request: row.id,
-            builder: row.builder,
-            buildset: row.buildset,
-            results: Results::Cancelled,
-        });
-        self.surroundings.closer.poke();
-        self.surroundings.distributor.poke();
-    }
-
-    async fn stop_builds_of(&self, request: BuildRequestId, reason: &str) -> Result<(), DbError> {
-        let master = self.surroundings.master;
-        let running: Vec<Build> =
-            self.surroundings.db.read(move |conn| builds::running(conn, master)).await?;
-        for build in running.into_iter().filter(|build| build.request == request) {
-            self.surroundings.running.stop(build.id, reason);
+    /// Gives a request another priority. One that is complete is left alone.
+    pub async fn set_priority(
+        &self,
+        request: BuildRequestId,
+        priority: i64,
+    ) -> Result<(), ControlError> {
+        let write = move |conn: &mut Conn| buildrequests::set_priority(conn, request, priority);
+        let changed = self.surroundings.db.write(write).await;
+        if changed.map_err(|error| no_request(request, error))? {
+            self.surroundings.distributor.poke();
         }
         Ok(())
     }
@@ -210,6 +184,13 @@ impl Control {
         };
         self.orders.send(Order::Reconfigure { reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+}
+
+fn no_request(request: BuildRequestId, error: DbError) -> ControlError {
+    match error {
+        DbError::NotFound => ControlError::NotFound(format!("build request {request}")),
+        other => ControlError::Db(other),
     }
 }
 

@@ -7,9 +7,11 @@ use tokio::sync::watch;
 use super::announcer::Announcer;
 use super::change_source::Sources;
 use super::control::Control;
-use super::distributor::Distributor;
+use super::distributor::{Distributor, Explainer};
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::scheduler::Schedulers;
+use super::surroundings::Surroundings;
 use super::tree::Tree;
 use super::worker::Roster;
 use crate::config::checked::MasterConfig;
@@ -26,11 +28,20 @@ pub struct Handles {
     pub schedulers: Schedulers,
     pub sources: Sources,
     pub distributor: Distributor,
+    pub locks: Locks,
+    pub(super) surroundings: Surroundings,
     pub tree: Tree,
     pub control: Control,
     /// The configuration in force; changes with each reconfiguration.
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub master: MasterFacts,
+}
+
+impl Handles {
+    /// Explains why requests wait, as of now.
+    pub fn explainer(&self) -> Explainer {
+        Explainer::new(self.distributor.clone(), self.surroundings.clone(), &self.roster)
+    }
 }
 
 /// Who this master is.

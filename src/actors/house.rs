@@ -16,18 +16,26 @@ use super::control::{Control, Order};
 use super::distributor::Distributor;
 use super::handles::{Handles, MasterFacts};
 use super::intake::Intake;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::master::{MasterError, Setup};
 use super::running::RunningBuilds;
 use super::scheduler::{Schedulers, Wiring};
+use super::service;
 use super::supervise::{Alarm, ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
 use super::tree::Tree;
-use super::worker::{BuilderDirs, Patience, Roster, RosterConfig, RosterSetup};
-use crate::config::checked::{BuilderConfig, ChangeSourceConfig, MasterConfig};
+use super::try_jobs::{self, Sight, Tries};
+use super::user_manager;
+use super::worker::{BuilderDirs, Patience, Registration, Roster, RosterConfig, RosterSetup};
+use crate::config::checked::{
+    BuilderConfig, ChangeSourceConfig, MasterConfig, ProjectConfig, SchedulerConfig,
+};
 use crate::config::diff::{Delta, Diff};
 use crate::db::builders::BuilderSetup;
+use crate::db::projects::ProjectSetup;
 use crate::db::{Conn, Db, DbError};
+use crate::flow::markdown;
 use crate::model::{BuilderId, MasterId, now};
 
 /// Threads that worker connections are spread over.
@@ -42,6 +50,9 @@ pub struct House {
     wiring: Wiring,
     sources: Sources,
     source_wiring: change_source::Wiring,
+    user_managers: Vec<Registration>,
+    tries: Tries,
+    try_wiring: try_jobs::Wiring,
     /// By name.
     builders: HashMap<String, BuilderHandle>,
     /// What keeps each builder's builds, through changes of the builder and after its removal.
@@ -84,6 +95,8 @@ impl House {
             schedulers: house.schedulers.clone(),
             sources: house.sources.clone(),
             distributor: house.surroundings.distributor.clone(),
+            locks: house.surroundings.locks.clone(),
+            surroundings: house.surroundings.clone(),
             tree: supervisor.tree().clone(),
             control,
             config,
@@ -132,6 +145,8 @@ impl House {
             },
         );
         let distributor = Distributor::default();
+        let locks = Locks::new(distributor.clone());
+        locks.configure(&config.borrow().locks);
         let surroundings = Surroundings {
             closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone()),
             db: db.clone(),
@@ -139,6 +154,8 @@ impl House {
             log_intake,
             distributor: distributor.clone(),
             running: RunningBuilds::default(),
+            schedulers: Schedulers::default(),
+            locks,
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
@@ -148,10 +165,16 @@ impl House {
             hands.actor(around.clone(), workers.clone())
         });
         let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
+        let try_wiring = try_jobs::Wiring {
+            sight: Sight { db: db.clone(), announcer: announcer.clone() },
+            logins: roster.logins(),
+            basedir: setup.basedir.clone(),
+            master,
+        };
         House {
             supervisor: supervisor.clone(),
+            schedulers: surroundings.schedulers.clone(),
             surroundings,
-            schedulers: Schedulers::default(),
             wiring,
             sources: Sources::default(),
             source_wiring: change_source::Wiring {
@@ -162,6 +185,9 @@ impl House {
                 master,
             },
             roster,
+            user_managers: Vec::new(),
+            tries: Tries::default(),
+            try_wiring,
             builders: HashMap::new(),
             builds: HashMap::new(),
             stranger,
@@ -170,6 +196,7 @@ impl House {
 
     /// Starts everything that the first configuration names.
     async fn move_in(&mut self, config: &MasterConfig) -> Result<(), MasterError> {
+        self.source_wiring.intake.configure(config.intake.clone());
         let ids = self.store(config).await?;
         self.roster.configure(roster_config(config));
         self.roster.ready().await.map_err(|error| MasterError::Start(error.to_string()))?;
@@ -178,12 +205,15 @@ impl House {
         }
         self.publish_builders();
         for scheduler in &config.schedulers {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, self.stranger);
+            self.start_scheduler(scheduler, self.stranger);
+        }
+        for service in &config.services {
+            service::start(&self.supervisor, service, &self.surroundings);
         }
         for source in &config.change_sources {
             self.start_source(source);
         }
+        self.open_user_managers(config);
         Ok(())
     }
 
@@ -200,20 +230,30 @@ impl House {
         for name in names_to_stop(&diff.change_sources, |source| source.name()) {
             self.sources.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.name.as_str()) {
+        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
+            self.tries.close(&self.supervisor, &name).await;
             self.schedulers.stop(&self.supervisor, &name).await;
         }
+        for name in names_to_stop(&diff.services, |service| service.name.as_str()) {
+            self.supervisor.stop(&service::child_name(&name)).await;
+        }
         self.release(&diff.schedulers.stop).await?;
+        // Before anybody names a new one.
+        self.surroundings.locks.configure(&new.locks);
         self.change_builders(diff, &ids).await;
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
+        self.source_wiring.intake.configure(new.intake.clone());
         for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
-            let config = Arc::new(scheduler.clone());
-            self.schedulers.start(&self.supervisor, config, &self.wiring, false);
+            self.start_scheduler(scheduler, false);
+        }
+        for service in diff.services.start.iter().chain(&diff.services.change) {
+            service::start(&self.supervisor, service, &self.surroundings);
         }
         for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
             self.start_source(source);
         }
+        self.open_user_managers(new);
         Ok(summary(diff))
     }
 
@@ -257,29 +297,68 @@ impl House {
         self.surroundings.distributor.set_builders(handles.collect());
     }
 
+    fn start_scheduler(&mut self, scheduler: &SchedulerConfig, fresh: bool) {
+        let config = Arc::new(scheduler.clone());
+        self.schedulers.start(&self.supervisor, config, &self.wiring, fresh);
+        if let Some(handle) = self.schedulers.get(&scheduler.options.name) {
+            self.tries.open(&self.supervisor, &self.try_wiring, handle);
+        }
+    }
+
     fn start_source(&self, source: &ChangeSourceConfig) {
         self.sources.start(&self.supervisor, source.clone(), &self.source_wiring);
     }
 
+    fn open_user_managers(&mut self, config: &MasterConfig) {
+        let (logins, db) = (self.roster.logins(), &self.surroundings.db);
+        self.user_managers = user_manager::open(&config.user_managers, &logins, db);
+    }
+
     /// Makes the database know builders and workers of the configuration.
     async fn store(&self, config: &MasterConfig) -> Result<HashMap<String, BuilderId>, DbError> {
-        let setups: Vec<BuilderSetup> = config
-            .builders
-            .iter()
-            .map(|builder| BuilderSetup {
-                name: builder.name.clone(),
-                description: builder.description.clone(),
-                tags: builder.tags.clone(),
-                workernames: builder.workernames.clone(),
-            })
-            .collect();
+        let projects: Vec<ProjectSetup> = config.projects.iter().map(project_setup).collect();
+        let mut builders: Vec<(BuilderSetup, Option<String>)> =
+            config.builders.iter().map(|builder| builder_setup(builder)).collect();
         let master = self.surroundings.master;
         let db: &Db = &self.surroundings.db;
         let rows = db
-            .write(move |conn| crate::db::builders::configure(conn, master, &setups, now()))
+            .write(move |conn| {
+                let ids = crate::db::projects::configure(conn, &projects)?;
+                for (builder, project) in &mut builders {
+                    builder.project = project.as_ref().and_then(|name| ids.get(name)).copied();
+                }
+                let setups: Vec<BuilderSetup> = builders.into_iter().map(|(b, _)| b).collect();
+                crate::db::builders::configure(conn, master, &setups, now())
+            })
             .await?;
         Ok(rows.into_iter().collect())
     }
+}
+
+fn project_setup(project: &ProjectConfig) -> ProjectSetup {
+    let (text, format) = (&project.description, &project.description_format);
+    ProjectSetup {
+        name: project.name.clone(),
+        slug: project.slug.clone(),
+        description: text.clone(),
+        description_format: format.clone(),
+        description_html: markdown::rendered(text.as_deref(), format.as_deref()),
+    }
+}
+
+/// The row of a builder, and the name of its project.
+fn builder_setup(builder: &BuilderConfig) -> (BuilderSetup, Option<String>) {
+    let (text, format) = (&builder.description, &builder.description_format);
+    let setup = BuilderSetup {
+        name: builder.name.clone(),
+        description: text.clone(),
+        description_format: format.clone(),
+        description_html: markdown::rendered(text.as_deref(), format.as_deref()),
+        project: None,
+        tags: builder.tags.clone(),
+        workernames: builder.workernames.clone(),
+    };
+    (setup, builder.project.clone())
 }
 
 fn connection_threads() -> Vec<ArbiterHandle> {
@@ -295,6 +374,7 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
     RosterConfig {
         workers: config.workers.clone(),
         listeners: config.listeners(),
+        client_ports: config.client_ports(),
         builders: dirs.collect(),
     }
 }
@@ -312,6 +392,7 @@ fn summary(diff: &Diff) -> String {
         count("builders", &diff.builders),
         count("schedulers", &diff.schedulers),
         count("change sources", &diff.change_sources),
+        count("services", &diff.services),
         count("listeners", &diff.listeners),
         count("web servers", &diff.www),
         diff.settings_changed.then(|| "settings changed".to_owned()),

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::announcer::Announcer;
 use super::mail::{AskError, Child, Mailbox};
 use super::supervise::{ChildSpec, Supervisor};
 use crate::db::{Db, DbError, changes, state};
 use crate::events::Event;
-use crate::model::{Change, NewChange, ObjectId, now};
+use crate::flow::intake::IntakeRules;
+use crate::model::{Change, NewChange, now};
 
 /// A batch of a thousand changes on a slow disk.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
@@ -23,15 +25,24 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
 #[derive(Clone)]
 pub struct Intake {
     mailbox: Mailbox<IntakeActor>,
+    rules: watch::Sender<Arc<IntakeRules>>,
 }
 
 /// Changes that belong together, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     pub changes: Vec<NewChange>,
-    /// What the source remembers from now on: object, key, value. Stored with the changes or not at
-    /// all, so that a restart neither repeats nor skips.
-    pub state: Option<(ObjectId, String, Value)>,
+    /// What the source remembers from now on. Stored with the changes or not at all, so that a
+    /// restart neither repeats nor skips.
+    pub memory: Option<Memory>,
+}
+
+/// Values of one object of `object_state`, by key.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    pub name: String,
+    pub class: String,
+    pub values: Vec<(String, Value)>,
 }
 
 /// Why changes were not taken, or why it is not known.
@@ -48,11 +59,20 @@ impl Intake {
     /// Starts the intake below `supervisor`.
     pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer) -> Intake {
         let mailbox = Mailbox::new("intake");
+        let rules = watch::Sender::default();
+        let followed = rules.subscribe();
         supervisor.start(ChildSpec::permanent("intake"), &mailbox, move || IntakeActor {
             db: db.clone(),
             announcer: announcer.clone(),
+            rules: followed.clone(),
         });
-        Intake { mailbox }
+        Intake { mailbox, rules }
+    }
+
+    /// Changes that are submitted from now on get what these rules say. At first they are stock's
+    /// defaults.
+    pub fn configure(&self, rules: Arc<IntakeRules>) {
+        self.rules.send_replace(rules);
     }
 
     /// The actor's mailbox, for its figures.
@@ -78,7 +98,7 @@ impl Intake {
         name: &str,
         class: &str,
         key: &str,
-    ) -> Result<(ObjectId, Option<Value>), IntakeError> {
+    ) -> Result<Option<Value>, IntakeError> {
         let ask = ReadState { name: name.into(), class: class.into(), key: key.into() };
         Ok(self.mailbox.ask(ask, DEADLINE).await??)
     }
@@ -89,7 +109,7 @@ impl Intake {
 struct Submit(Batch);
 
 #[derive(Message)]
-#[rtype(result = "Result<(ObjectId, Option<Value>), DbError>")]
+#[rtype(result = "Result<Option<Value>, DbError>")]
 struct ReadState {
     name: String,
     class: String,
@@ -100,6 +120,7 @@ struct ReadState {
 pub struct IntakeActor {
     db: Db,
     announcer: Announcer,
+    rules: watch::Receiver<Arc<IntakeRules>>,
 }
 
 impl Actor for IntakeActor {
@@ -114,7 +135,9 @@ crate::receives!(IntakeActor: Submit, ReadState);
 impl Handler<Submit> for IntakeActor {
     type Result = AtomicResponse<Self, Result<Vec<Arc<Change>>, DbError>>;
 
-    fn handle(&mut self, Submit(batch): Submit, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Submit(mut batch): Submit, _: &mut Context<Self>) -> Self::Result {
+        let rules = self.rules.borrow().clone();
+        batch.changes.iter_mut().for_each(|change| rules.complete(change));
         let db = self.db.clone();
         let stored = async move { db.write(move |conn| store(conn, batch)).await };
         AtomicResponse::new(Box::pin(stored.into_actor(self).map(|stored, actor, _| {
@@ -128,14 +151,14 @@ impl Handler<Submit> for IntakeActor {
 }
 
 impl Handler<ReadState> for IntakeActor {
-    type Result = AtomicResponse<Self, Result<(ObjectId, Option<Value>), DbError>>;
+    type Result = AtomicResponse<Self, Result<Option<Value>, DbError>>;
 
     fn handle(&mut self, ask: ReadState, _: &mut Context<Self>) -> Self::Result {
         let db = self.db.clone();
         let read = async move {
             db.write(move |conn| {
                 let object = state::object(conn, &ask.name, &ask.class)?;
-                Ok((object, state::get(conn, object, &ask.key)?))
+                state::get(conn, object, &ask.key)
             })
             .await
         };
@@ -147,8 +170,11 @@ fn store(conn: &mut crate::db::Conn, batch: Batch) -> Result<Vec<Change>, DbErro
     let at = now();
     let stored = batch.changes.iter().map(|change| changes::add(conn, change, at));
     let stored = stored.collect::<Result<Vec<Change>, DbError>>()?;
-    if let Some((object, key, value)) = &batch.state {
-        state::set(conn, *object, key, value)?;
+    if let Some(memory) = &batch.memory {
+        let object = state::object(conn, &memory.name, &memory.class)?;
+        for (key, value) in &memory.values {
+            state::set(conn, object, key, value)?;
+        }
     }
     Ok(stored)
 }

@@ -12,6 +12,8 @@
 //! ├─ builder ×M
 //! │   └─ build ×K         temporary, under a supervisor that outlives the builder
 //! ├─ scheduler ×S
+//! ├─ service ×V
+//! ├─ try jobs of a Try_Jobdir
 //! ├─ change source ×C
 //! └─ web                  essential; started last and stopped first, handed in by `cli`
 //! ```
@@ -25,14 +27,19 @@ pub mod presence;
 pub mod house;
 pub mod handles;
 pub mod control;
+mod cancelling;
+mod service;
 pub mod announcer;
 pub mod change_source;
 pub mod intake;
 pub mod scheduler;
+pub mod try_jobs;
+pub mod user_manager;
 pub mod buildset_closer;
 pub mod distributor;
 pub mod surroundings;
 pub mod builder;
+pub mod locks;
 pub mod running;
 pub mod build;
 pub mod worker;

@@ -8,8 +8,10 @@ use tokio::sync::watch;
 use super::announcer::Announcer;
 use super::buildset_closer::BuildsetCloser;
 use super::distributor::Distributor;
+use super::locks::Locks;
 use super::log_intake::LogIntake;
 use super::running::RunningBuilds;
+use super::scheduler::Schedulers;
 use crate::config::checked::MasterConfig;
 use crate::db::{Conn, Db, DbError};
 use crate::events::Event;
@@ -24,6 +26,9 @@ pub struct Surroundings {
     pub distributor: Distributor,
     pub closer: BuildsetCloser,
     pub running: RunningBuilds,
+    /// What a Trigger step asks.
+    pub schedulers: Schedulers,
+    pub locks: Locks,
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub basedir: Arc<PathBuf>,
     pub master: MasterId,

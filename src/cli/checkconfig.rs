@@ -40,7 +40,7 @@ fn check(named: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// The file and the directory that its relative paths start from.
-fn find(named: Option<&Path>) -> anyhow::Result<(PathBuf, PathBuf)> {
+pub fn find(named: Option<&Path>) -> anyhow::Result<(PathBuf, PathBuf)> {
     let named = basedir::absolute(named)?;
     if !named.is_dir() {
         let basedir = named.parent().unwrap_or(Path::new("/")).to_owned();

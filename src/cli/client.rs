@@ -61,8 +61,7 @@ pub async fn call(
     method: &str,
     args: Vec<Value>,
 ) -> Result<Value, CallError> {
-    let connecting = TcpStream::connect((master.host.as_str(), master.port));
-    let stream = timeout(DEADLINES.0, connecting)
+    let stream = timeout(DEADLINES.0, master.connect())
         .await
         .map_err(|_| CallError::Late(master.clone(), DEADLINES.0))?
         .map_err(|error| CallError::Connect(master.clone(), error))?;
@@ -94,6 +93,8 @@ async fn talk(
                 ClientEvent::Rejected { why: Rejection::Other(text) } => {
                     return Err(CallError::Refused(text));
                 }
+                // Nobody has reason to call back.
+                ClientEvent::Told { .. } => continue,
                 ClientEvent::Answered { result, .. } => {
                     return result.map_err(|failure| CallError::Failed(failure.explain()));
                 }
@@ -105,6 +106,12 @@ async fn talk(
             Ok(length) => client.receive(&buffer[..length]),
             Err(error) => return Err(CallError::Lost(error)),
         }
+    }
+}
+
+impl Address {
+    pub(super) async fn connect(&self) -> std::io::Result<TcpStream> {
+        TcpStream::connect((self.host.as_str(), self.port)).await
     }
 }
 

@@ -13,6 +13,10 @@ mod front;
 mod stop;
 mod restart;
 mod sendchange;
+mod simulate;
+mod user;
+mod try_job;
+mod tryserver;
 mod options_file;
 mod prompt;
 mod client;
@@ -46,6 +50,10 @@ enum Command {
     #[command(visible_alias = "sighup")]
     Reconfig(reconfig::Options),
     Sendchange(Box<sendchange::Options>),
+    Simulate(Box<simulate::Options>),
+    User(Box<user::Options>),
+    Try(Box<try_job::Options>),
+    Tryserver(tryserver::Options),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for. What it has to say goes
@@ -67,6 +75,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Restart(options) => restart::run(&options),
         Command::Reconfig(options) => reconfig::run(&options),
         Command::Sendchange(options) => sendchange::run(*options),
+        Command::Simulate(options) => simulate::run(&options),
+        Command::User(options) => user::run(*options),
+        Command::Try(options) => try_job::run(*options),
+        Command::Tryserver(options) => tryserver::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

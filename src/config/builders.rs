@@ -9,7 +9,7 @@ use super::checked::BuilderConfig;
 use super::fields::{Fields, FromRaw, closest};
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
-use super::values::{distinct, json_kind, non_empty, properties, safe_directory};
+use super::values::{distinct, json_kind, non_empty, properties, safe_directory, wrong_format};
 use crate::flow::interpolate::Renderable;
 use crate::steps::{StepPlan, registry};
 
@@ -70,24 +70,23 @@ fn builder(
         workernames: workernames(&mut fields),
         workerbuilddir: fields.optional_checked("workerbuilddir", non_empty).unwrap_or(builddir),
         tags: fields.optional_checked("tags", repeated).unwrap_or_default(),
+        project: fields.optional_checked("project", non_empty),
         description: fields.optional("description"),
+        description_format: fields.optional_checked("description_format", wrong_format),
         env: env(&mut fields),
         properties: properties(&mut fields, "properties", "Builder"),
         default_properties: properties(&mut fields, "defaultProperties", "Builder"),
         collapse_requests: fields.optional("collapseRequests"),
+        locks: crate::flow::locks::read(&mut fields),
+        next_build: fields.or_default("nextBuild"),
+        next_worker: fields.optional("nextWorker"),
+        can_start: fields.or_default("canStartBuild"),
+        do_build_if: fields.optional("do_build_if"),
+        max_retries: fields.optional("maxRetries"),
         steps,
         written: Value::Array(vec![raw.to_json(), factory]),
         name,
     };
-    fields.unsupported(&[
-        "locks",
-        "nextWorker",
-        "nextBuild",
-        "canStartBuild",
-        "project",
-        "do_build_if",
-        "description_format",
-    ]);
     fields.finish();
     builder
 }
@@ -183,5 +182,30 @@ fn unknown_factory(name: &str, factories: &IndexMap<String, Factory>) -> String 
 fn steps(fields: &mut Fields<'_>) -> Vec<StepPlan> {
     let entries = fields.entries("steps");
     let (_, problems) = fields.nested("steps");
-    entries.iter().filter_map(|(path, raw)| registry::parse(raw, path, problems)).collect()
+    let mut plans = Vec::with_capacity(entries.len());
+    let mut checkouts: Vec<(usize, String)> = Vec::new();
+    for (index, (path, raw)) in entries.iter().enumerate() {
+        let Some(plan) = registry::parse(raw, path, problems) else { continue };
+        if let Some(workdir) = checkout(&plan, raw) {
+            match checkouts.iter().find(|(_, other)| other == workdir) {
+                Some((first, _)) => {
+                    let message = format!(
+                        "checks out into '{workdir}' as steps[{first}] does; give it another \
+                         workdir"
+                    );
+                    problems.add(&raw.place, path, message);
+                }
+                None => checkouts.push((index, workdir.to_owned())),
+            }
+        }
+        plans.push(plan);
+    }
+    plans
+}
+
+/// Where a source step checks out, unless a condition chooses between it and others: two in one
+/// directory would throw away each other's work.
+fn checkout<'p>(plan: &'p StepPlan, raw: &Raw) -> Option<&'p str> {
+    let workdir = plan.step.checks_out()?.workdir?;
+    raw.get("doStepIf").is_none().then(|| workdir.trim_end_matches('/'))
 }

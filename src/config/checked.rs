@@ -10,8 +10,16 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use crate::flow::change_filter::{ChangeFilter, FileFilter};
-use crate::model::Properties;
+use crate::change_sources::SourcePlan;
+use crate::flow::expression::Expression;
+use crate::flow::intake::IntakeRules;
+use crate::flow::priority::Priority;
+use crate::flow::retry::Retries;
+use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
+use crate::flow::services::registry::ServiceConfig;
+use crate::flow::verdict::Verdict;
+use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
+use crate::schedulers::{Scheduler, TryEntry};
 use crate::steps::StepPlan;
 
 /// Everything a master runs by.
@@ -27,22 +35,63 @@ pub struct MasterConfig {
     pub www: Option<Www>,
     pub workers: Vec<WorkerConfig>,
     pub change_sources: Vec<ChangeSourceConfig>,
+    /// Where `buildbot user` logs in.
+    pub user_managers: Vec<UserManagerConfig>,
     pub schedulers: Vec<SchedulerConfig>,
     pub builders: Vec<Arc<BuilderConfig>>,
+    /// In the order in which every claim looks at them; see [`flow::locks`](crate::flow::locks).
+    pub locks: Vec<LockConfig>,
     /// Properties of every build.
     pub properties: Properties,
-    /// Default for builders; true as in stock.
-    pub collapse_requests: bool,
+    /// Default for builders; stock's rule.
+    pub collapse_requests: Collapse,
+    /// `prioritizeBuilders`
+    pub prioritize_builders: BuilderOrder,
+    /// `select_next_worker`: default for builders.
+    pub select_next_worker: NextWorker,
+    /// `maxRetries`: default for builders.
+    pub max_retries: Retries,
+    pub projects: Vec<ProjectConfig>,
+    pub services: Vec<ServiceConfig>,
     pub logs: LogSettings,
+    /// What every change gets when it comes in.
+    pub intake: Arc<IntakeRules>,
 }
 
 impl MasterConfig {
     /// Every port for workers and clients, each once: those of `protocols`, and those that change
-    /// sources have of their own.
+    /// sources, user managers and try schedulers have of their own.
     pub fn listeners(&self) -> Vec<WorkerListen> {
-        let own = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
-        self.protocols.iter().cloned().chain(own).collect::<IndexSet<_>>().into_iter().collect()
+        let sources = self.change_sources.iter().filter_map(ChangeSourceConfig::listen);
+        let managers = self.user_managers.iter().map(|manager| broker(&manager.port));
+        let tries = self.schedulers.iter().filter_map(|scheduler| match scheduler.plan.tries() {
+            Some(TryEntry::Clients(logins)) => Some(broker(&logins.port)),
+            _ => None,
+        });
+        let all = self.protocols.iter().cloned().chain(sources).chain(managers).chain(tries);
+        all.collect::<IndexSet<_>>().into_iter().collect()
     }
+
+    /// Those of [`listeners`](Self::listeners) that are not for workers.
+    pub fn client_ports(&self) -> Vec<WorkerListen> {
+        self.listeners().into_iter().filter(|port| !self.protocols.contains(port)).collect()
+    }
+}
+
+/// A port where clients of Perspective Broker log in.
+fn broker(listen: &Listen) -> WorkerListen {
+    WorkerListen { protocol: WorkerProtocol::PerspectiveBroker, listen: listen.clone() }
+}
+
+/// An entry of `projects`: builders that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectConfig {
+    pub name: String,
+    /// For addresses; default: the name.
+    pub slug: String,
+    pub description: Option<String>,
+    /// `None` or `markdown`.
+    pub description_format: Option<String>,
 }
 
 /// Where workers, and the clients that share their port, connect.
@@ -137,6 +186,8 @@ pub struct WorkerConfig {
     pub keepalive: Option<Duration>,
     pub properties: Properties,
     pub default_properties: Properties,
+    /// Held by every build on it.
+    pub locks: Vec<LockAccess>,
 }
 
 /// Without the password, which must never reach a log.
@@ -146,17 +197,37 @@ impl std::fmt::Debug for WorkerConfig {
     }
 }
 
+/// `MasterLock` or `WorkerLock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockConfig {
+    pub name: String,
+    pub kind: LockKind,
+    /// Units, at least 1; of each copy for a WorkerLock.
+    pub max_count: usize,
+    /// Other sizes of the copies of some workers.
+    pub max_count_for_worker: IndexMap<String, usize>,
+}
+
+impl LockConfig {
+    /// How many units there are, on a worker if it is a WorkerLock.
+    pub fn limit(&self, worker: Option<&str>) -> usize {
+        let own = worker.and_then(|worker| self.max_count_for_worker.get(worker));
+        own.copied().unwrap_or(self.max_count)
+    }
+}
+
 /// Where changes come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangeSourceConfig {
-    GitPoller(GitPollerConfig),
+    /// Looks for changes by itself.
+    Looks(SourcePlan),
     PbChangeSource(PbChangeSourceConfig),
 }
 
 impl ChangeSourceConfig {
     pub fn name(&self) -> &str {
         match self {
-            ChangeSourceConfig::GitPoller(poller) => &poller.name,
+            ChangeSourceConfig::Looks(plan) => &plan.name,
             ChangeSourceConfig::PbChangeSource(source) => &source.name,
         }
     }
@@ -164,11 +235,8 @@ impl ChangeSourceConfig {
     /// The port that it has of its own.
     fn listen(&self) -> Option<WorkerListen> {
         match self {
-            ChangeSourceConfig::GitPoller(_) => None,
-            ChangeSourceConfig::PbChangeSource(source) => Some(WorkerListen {
-                protocol: WorkerProtocol::PerspectiveBroker,
-                listen: source.port.clone()?,
-            }),
+            ChangeSourceConfig::Looks(_) => None,
+            ChangeSourceConfig::PbChangeSource(source) => source.port.as_ref().map(broker),
         }
     }
 }
@@ -193,53 +261,97 @@ impl std::fmt::Debug for PbChangeSourceConfig {
     }
 }
 
-/// `GitPoller`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GitPollerConfig {
-    /// Default: the repository URL.
-    pub name: String,
-    pub repourl: String,
-    pub branches: Branches,
-    pub poll_interval: Duration,
-    pub poll_at_launch: bool,
-    pub poll_random_delay_min: Duration,
-    pub poll_random_delay_max: Duration,
-    pub project: String,
-    pub category: Option<String>,
-    pub codebase: String,
-    /// Program name or path, default `git`.
-    pub gitbin: String,
-    /// Directory of the poller's bare clone, relative to the base directory.
-    pub workdir: PathBuf,
-    /// Take the author's date (`usetimestamps`, default true) instead of the time of the poll.
-    pub usetimestamps: bool,
-    /// Extra properties of each change.
-    pub properties: Properties,
-    /// Report a change for a new branch's commits that are already known elsewhere.
-    pub build_pushes_with_no_commits: bool,
+/// `CommandlineUserManager`: serves `buildbot user`.
+#[derive(Clone, PartialEq)]
+pub struct UserManagerConfig {
+    pub username: String,
+    pub passwd: String,
+    /// May be one that workers or others use as well.
+    pub port: Listen,
 }
 
-/// Which branches a poller watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Branches {
-    /// The branch that the remote's `HEAD` names: what stock watches when nothing is said.
-    Head,
-    /// `branches = true`
-    All,
-    /// Exact names and shell patterns.
-    Named(Vec<String>),
+/// Without the password, which must never reach a log.
+impl std::fmt::Debug for UserManagerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserManagerConfig")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// A scheduler and its plan.
+#[derive(Clone)]
 pub struct SchedulerConfig {
+    pub options: SchedulerOptions,
+    /// What its class does.
+    pub plan: Arc<dyn Scheduler>,
+    /// The scheduler's table as written.
+    pub written: Value,
+}
+
+/// Without what was written, which may hold passwords.
+impl std::fmt::Debug for SchedulerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("SchedulerConfig");
+        debug.field("options", &self.options).field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// Two schedulers are the same when they were written the same: plans cannot be compared.
+impl PartialEq for SchedulerConfig {
+    fn eq(&self, other: &SchedulerConfig) -> bool {
+        self.written == other.written
+    }
+}
+
+/// The options that schedulers of all classes share.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SchedulerOptions {
     pub name: String,
+    /// They may hold substitutions of `prop` and `src`.
     pub builder_names: Vec<String>,
+    /// With `scheduler`, which names the scheduler itself.
     pub properties: Properties,
-    /// Added to the buildset's reason; `None` is stock's sentence.
+    /// The buildset's reason; `None` is the class's own sentence.
     pub reason: Option<String>,
-    pub priority: i64,
+    pub priority: Priority,
+    /// Each of them gets a source stamp in every buildset. Empty means the one codebase ``.
     pub codebases: IndexMap<String, CodebaseDefaults>,
-    pub kind: SchedulerKind,
+}
+
+impl SchedulerOptions {
+    /// Is this name of a builder found only when something is submitted?
+    pub fn is_substituted(builder: &str) -> bool {
+        builder.contains("%(")
+    }
+
+    /// Does it take changes of this codebase?
+    pub fn knows(&self, codebase: &str) -> bool {
+        if self.codebases.is_empty() {
+            return codebase.is_empty();
+        }
+        self.codebases.contains_key(codebase)
+    }
+
+    /// What is built of each codebase when nothing else says so.
+    pub fn default_stamps(&self) -> Vec<NewSourceStamp> {
+        let stamp = |(codebase, default): (&String, &CodebaseDefaults)| NewSourceStamp {
+            branch: default.branch.clone(),
+            revision: default.revision.clone(),
+            repository: default.repository.clone(),
+            project: default.project.clone(),
+            codebase: codebase.clone(),
+            patch: None,
+        };
+        self.codebases.iter().map(stamp).collect()
+    }
+}
+
+impl SchedulerConfig {
+    /// What it makes of a change; `None` for a scheduler that does not look at changes.
+    pub fn verdict(&self, change: &Change) -> Option<Verdict> {
+        self.plan.verdict(&self.options, change)
+    }
 }
 
 /// What a scheduler builds of a codebase that has no change.
@@ -251,43 +363,31 @@ pub struct CodebaseDefaults {
     pub project: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum SchedulerKind {
-    /// `SingleBranchScheduler` and `AnyBranchScheduler`.
-    Basic(BasicScheduler),
-    /// `ForceScheduler`
-    Force(ForceScheduler),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct BasicScheduler {
-    /// `AnyBranchScheduler`: one timer per branch.
-    pub per_branch: bool,
-    pub change_filter: ChangeFilter,
-    /// Quiet time before a buildset; `None` submits each change at once.
-    pub tree_stable_timer: Option<Duration>,
-    pub file_is_important: FileFilter,
-    /// Unimportant changes are not even remembered.
-    pub only_important: bool,
-}
-
+/// The form of a ForceScheduler.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForceScheduler {
     pub label: String,
     pub button_name: String,
-    /// Everything the form asks, in order; see [`ForceField`].
+    /// Whose name becomes the owner of the build.
+    pub username: ForceField,
+    pub reason: ForceField,
+    pub priority: ForceField,
+    /// Everything else that the form asks, in order: codebases and properties.
     pub fields: Vec<ForceField>,
     /// `%(owner)s` and `%(reason)s` are replaced.
     pub reason_string: String,
 }
 
-/// One field of a force form. `name` is the property it sets, except for the built-in ones
-/// (`username`, `reason`, `priority`, `branch`, `revision`, `repository`, `project`).
-#[derive(Debug, Clone, PartialEq)]
+/// One field of a force form.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForceField {
-    /// `fullName` in the REST interface.
+    /// The property that it sets, or its name among the fields of its group.
     pub name: String,
+    /// `fullName` in the REST interface: the name behind those of its groups. Empty for a group
+    /// without a name.
+    pub full_name: String,
     pub label: String,
+    pub tablabel: String,
     pub kind: FieldKind,
     pub default: Value,
     pub required: bool,
@@ -295,11 +395,13 @@ pub struct ForceField {
     pub tooltip: String,
     /// A regular expression that the value must match from its beginning.
     pub regex: Option<String>,
-    /// Longest accepted text in bytes.
+    /// Longest accepted text in characters.
     pub maxsize: Option<usize>,
+    /// By value of this field: values of other fields that are filled in when it is chosen.
+    pub autopopulate: Value,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FieldKind {
     Text {
         size: usize,
@@ -307,8 +409,11 @@ pub enum FieldKind {
     TextArea {
         cols: usize,
         rows: usize,
+        size: usize,
     },
-    Int,
+    Int {
+        size: usize,
+    },
     Bool,
     Choice {
         choices: Vec<String>,
@@ -317,9 +422,51 @@ pub enum FieldKind {
     },
     Username {
         need_email: bool,
+        size: usize,
     },
     /// Always the default.
     Fixed,
+    /// The contents of a file.
+    File,
+    /// Takes over what a build of one of these builders was forced with; empty is every builder of
+    /// the scheduler.
+    Inherit {
+        builders: Vec<String>,
+    },
+    /// The worker to build on.
+    Worker {
+        /// What stands for no preference.
+        any: String,
+    },
+    Nested(Nested),
+}
+
+impl Default for FieldKind {
+    fn default() -> FieldKind {
+        FieldKind::Text { size: 10 }
+    }
+}
+
+/// Fields that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    pub role: NestedRole,
+    /// `vertical`, `simple` or `tabs`.
+    pub layout: String,
+    /// 1 to 4.
+    pub columns: usize,
+    pub fields: Vec<ForceField>,
+}
+
+/// What becomes of the values of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NestedRole {
+    /// A dictionary, or properties of their own when the group has no name.
+    Group,
+    /// The source stamp of this codebase.
+    Codebase(String),
+    /// A property of any name.
+    AnyProperty,
 }
 
 /// A builder and its plan.
@@ -331,12 +478,26 @@ pub struct BuilderConfig {
     /// replaced.
     pub workerbuilddir: String,
     pub tags: Vec<String>,
+    /// The name of one of the `projects`.
+    pub project: Option<String>,
     pub description: Option<String>,
+    /// `None` or `markdown`.
+    pub description_format: Option<String>,
     pub env: IndexMap<String, Value>,
     pub properties: Properties,
     pub default_properties: Properties,
+    /// Held by its builds from their beginning to their end.
+    pub locks: Vec<LockAccess>,
     /// `None` takes the master's setting.
-    pub collapse_requests: Option<bool>,
+    pub collapse_requests: Option<Collapse>,
+    pub next_build: NextBuild,
+    /// `None` takes the master's `select_next_worker`.
+    pub next_worker: Option<NextWorker>,
+    pub can_start: CanStart,
+    /// `do_build_if`: when it is false for a build's first properties, the build is skipped.
+    pub do_build_if: Option<Expression>,
+    /// `None` takes the master's setting.
+    pub max_retries: Option<Retries>,
     pub steps: Arc<Vec<StepPlan>>,
     /// The builder's table as written, with the steps of its factory.
     pub written: Value,

@@ -1,14 +1,15 @@
 //! What only shows when the sections are compared: duplicate and unknown names, shared
 //! directories, missing parts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::checked::Listen;
-use super::cross_clients;
+use super::checked::{Listen, SchedulerConfig, SchedulerOptions};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
+use super::{cross_clients, cross_locks, cross_triggers};
+use crate::steps::Condition;
 
 /// Adds the problems between the sections of `draft`, which was read from `raw`.
 pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
@@ -17,11 +18,15 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross.duplicate_names();
     cross.unknown_workers();
     cross.unknown_builders();
+    cross.unknown_projects();
     cross.idle_builders();
+    cross.upstream_schedulers();
     cross.shared_directories();
-    cross.shared_checkouts();
+    cross.unknown_codebases();
     cross.shared_ports();
     cross_clients::check(raw, draft, problems);
+    cross_triggers::check(raw, draft, problems);
+    cross_locks::check(raw, draft, problems);
 }
 
 struct Cross<'a> {
@@ -67,8 +72,11 @@ impl Cross<'_> {
         let schedulers = draft.schedulers.iter();
         self.duplicates(
             "scheduler",
-            schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.name.as_str()))),
+            schedulers.filter_map(|(path, s)| Some((path, s.as_ref()?.options.name.as_str()))),
         );
+        self.duplicates("lock", draft.locks.iter().map(|(path, l)| (path, l.name.as_str())));
+        self.duplicates("project", draft.projects.iter().map(|(path, p)| (path, p.name.as_str())));
+        self.duplicates("service", draft.services.iter().map(|(path, s)| (path, s.name.as_str())));
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
@@ -102,8 +110,9 @@ impl Cross<'_> {
     fn unknown_builders(&mut self) {
         let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
         for (path, scheduler) in &self.draft.schedulers {
-            for (index, name) in scheduler.iter().flat_map(|s| &s.builder_names).enumerate() {
-                if !known.contains(&name.as_str()) {
+            for (index, name) in scheduler.iter().flat_map(|s| &s.options.builder_names).enumerate()
+            {
+                if !known.contains(&name.as_str()) && !SchedulerOptions::is_substituted(name) {
                     self.add(
                         &item_path(self.raw, path, "builderNames", index),
                         unknown("builder", name, &known),
@@ -113,7 +122,26 @@ impl Cross<'_> {
         }
     }
 
-    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable.
+    /// Of builders; and builders that services name.
+    fn unknown_projects(&mut self) {
+        let known: Vec<&str> = self.draft.projects.iter().map(|(_, p)| p.name.as_str()).collect();
+        for (path, builder) in &self.draft.builders {
+            if let Some(name) = builder.project.as_deref().filter(|name| !known.contains(name)) {
+                self.add(&format!("{path}.project"), unknown("project", name, &known));
+            }
+        }
+        let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
+        for (path, service) in &self.draft.services {
+            for name in service.plan.builders() {
+                if !known.contains(&name) {
+                    self.add(&format!("{path}.filters"), unknown("builder", name, &known));
+                }
+            }
+        }
+    }
+
+    /// Builders that no scheduler names: stock's error. Silent while a scheduler is unreadable,
+    /// or finds its builders only later.
     fn idle_builders(&mut self) {
         let Some(schedulers) =
             self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
@@ -121,12 +149,39 @@ impl Cross<'_> {
             return;
         };
         let driven: HashSet<&str> =
-            schedulers.iter().flat_map(|s| &s.builder_names).map(String::as_str).collect();
+            schedulers.iter().flat_map(|s| &s.options.builder_names).map(String::as_str).collect();
+        if driven.iter().any(|name| SchedulerOptions::is_substituted(name)) {
+            return;
+        }
         for (path, builder) in &self.draft.builders {
             if !builder.name.is_empty() && !driven.contains(builder.name.as_str()) {
                 let message =
                     format!("no scheduler names the builder '{}' in builderNames", builder.name);
                 self.add(path, message);
+            }
+        }
+    }
+
+    /// A Dependent needs a scheduler to wait for, and no circle of them ever begins. Silent while a
+    /// scheduler is unreadable.
+    fn upstream_schedulers(&mut self) {
+        let schedulers = self.draft.schedulers.iter();
+        let schedulers = schedulers.map(|(path, s)| Some((path, s.as_ref()?)));
+        let Some(schedulers) = schedulers.collect::<Option<Vec<_>>>() else { return };
+        let known: Vec<&str> = schedulers.iter().map(|(_, s)| s.options.name.as_str()).collect();
+        let upstream_of: HashMap<&str, &str> = schedulers
+            .iter()
+            .filter_map(|(_, s)| Some((s.options.name.as_str(), s.plan.upstream()?)))
+            .collect();
+        for (path, scheduler) in &schedulers {
+            let Some(upstream) = scheduler.plan.upstream().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let path = format!("{path}.upstream");
+            if !known.contains(&upstream) {
+                self.add(&path, unknown("scheduler", upstream, &known));
+            } else if let Some(circle) = circle(&scheduler.options.name, &upstream_of) {
+                self.add(&path, format!("waits for itself: {}", circle.join(" waits for ")));
             }
         }
     }
@@ -153,29 +208,29 @@ impl Cross<'_> {
         }
     }
 
-    /// Two source steps in one workdir throw away each other's work, unless a condition chooses
-    /// between them.
-    fn shared_checkouts(&mut self) {
-        let factories = match self.raw.get("factories").map(|raw| &raw.value) {
-            Some(super::raw::RawValue::Table(table)) => {
-                table.iter().map(|(name, raw)| (format!("factories.{name}"), raw)).collect()
-            }
-            _ => Vec::new(),
+    /// A source step whose codebase no scheduler of its builder ever gives to a build.
+    fn unknown_codebases(&mut self) {
+        let Some(schedulers) =
+            self.draft.schedulers.iter().map(|(_, s)| s.as_ref()).collect::<Option<Vec<_>>>()
+        else {
+            return;
         };
-        let builders = self.raw.get("builders").into_iter().flat_map(Raw::items).enumerate();
-        let builders = builders.map(|(index, raw)| (format!("builders[{index}]"), raw));
-        for (path, raw) in builders.chain(factories) {
-            let mut seen: HashMap<&str, usize> = HashMap::new();
-            for (index, step) in raw.get("steps").into_iter().flat_map(Raw::items).enumerate() {
-                let Some(workdir) = checkout(step) else { continue };
-                if let Some(first) = seen.get(workdir) {
-                    let message = format!(
-                        "checks out into '{workdir}' as steps[{first}] does; give it another \
-                         workdir"
-                    );
-                    self.add(&format!("{path}.steps[{index}]"), message);
-                } else {
-                    seen.insert(workdir, index);
+        for (path, builder) in &self.draft.builders {
+            let driving = schedulers.iter().filter(|s| s.options.builder_names.contains(&builder.name));
+            let driving: Vec<_> = driving.collect();
+            if driving.is_empty() || !driving.iter().all(|s| gives_its_codebases_only(s)) {
+                continue;
+            }
+            let given = driving.iter().flat_map(|s| s.options.codebases.keys()).map(String::as_str);
+            let given: Vec<&str> = given.collect::<BTreeSet<_>>().into_iter().collect();
+            for step in builder.steps.iter() {
+                let Some(source) = step.step.checks_out().filter(|s| s.needs_stamp) else {
+                    continue;
+                };
+                let conditional = step.options.do_step_if != Condition::Always(true);
+                if !conditional && !given.contains(&source.codebase) {
+                    let message = missing_codebase(&step.name, source.codebase, &given);
+                    self.add(path, message);
                 }
             }
         }
@@ -197,15 +252,43 @@ impl Cross<'_> {
     }
 }
 
-/// Where a source step without a condition checks out.
-fn checkout(step: &Raw) -> Option<&str> {
-    /// Stock's default workdir.
-    const WORKDIR: &str = "build";
-    let source = step.get("type").and_then(Raw::as_text) == Some("Git");
-    if !source || step.get("doStepIf").is_some() {
-        return None;
+/// The way from `start` along `next` back to it.
+fn circle<'n>(start: &'n str, next: &HashMap<&str, &'n str>) -> Option<Vec<&'n str>> {
+    let mut way = vec![start];
+    let mut here = start;
+    while let Some(name) = next.get(here) {
+        way.push(name);
+        if *name == start {
+            return Some(way);
+        }
+        // Somebody else's circle.
+        if way.len() > next.len() + 1 {
+            return None;
+        }
+        here = name;
     }
-    step.get("workdir").map_or(Some(WORKDIR), Raw::as_text)
+    None
+}
+
+/// Do builds of such a scheduler have source stamps of its own codebases only?
+fn gives_its_codebases_only(scheduler: &SchedulerConfig) -> bool {
+    const CLASSES: [&str; 5] =
+        ["SingleBranchScheduler", "AnyBranchScheduler", "ForceScheduler", "Periodic", "Nightly"];
+    CLASSES.contains(&scheduler.plan.class())
+}
+
+fn missing_codebase(step: &str, codebase: &str, given: &[&str]) -> String {
+    let mend = match given {
+        [""] => "name the codebases in the scheduler's 'codebases'".to_owned(),
+        given => {
+            let given: Vec<String> = given.iter().map(|name| format!("'{name}'")).collect();
+            format!("they give {}; mend the step's 'codebase'", given.join(", "))
+        }
+    };
+    format!(
+        "the step '{step}' wants the codebase '{codebase}', which no scheduler of the builder \
+         gives; {mend}"
+    )
 }
 
 fn clash(a: &Listen, b: &Listen) -> bool {
@@ -220,7 +303,8 @@ fn item_path(raw: &Raw, path: &str, key: &str, index: usize) -> String {
     if raw.has(&item) { item } else { list }
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+/// `unknown lock 'dbb'; did you mean 'db'?`
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(near) => format!("unknown {what} '{name}'; did you mean '{near}'?"),
         None if known.is_empty() => format!("unknown {what} '{name}'; none is configured"),

@@ -7,6 +7,7 @@ use super::checked::{
     BuilderConfig, ChangeSourceConfig, Listen, MasterConfig, SchedulerConfig, WorkerConfig,
     WorkerListen, Www,
 };
+use crate::flow::services::registry::ServiceConfig;
 
 /// The difference between two configurations. Parts are matched by name.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +16,13 @@ pub struct Diff {
     pub change_sources: Delta<ChangeSourceConfig>,
     pub schedulers: Delta<SchedulerConfig>,
     pub builders: Delta<Arc<BuilderConfig>>,
+    pub services: Delta<ServiceConfig>,
     /// Where workers and clients connect. Never has changes: another address is another listener.
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
     pub www: Delta<Www>,
-    /// Titles, URLs, global properties, `collapseRequests` or log settings differ.
+    /// Titles, URLs, global properties, rules of the queue, locks, log settings, rules for changes, or
+    /// user managers differ.
     pub settings_changed: bool,
     /// The database differs, which only a restart of the master can follow.
     pub database_changed: bool,
@@ -52,6 +55,7 @@ impl Diff {
             && self.change_sources.is_empty()
             && self.schedulers.is_empty()
             && self.builders.is_empty()
+            && self.services.is_empty()
             && self.listeners.is_empty()
             && self.www.is_empty()
             && !self.settings_changed
@@ -66,8 +70,11 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
         change_sources: delta(&old.change_sources, &new.change_sources, |source| {
             source.name().to_owned()
         }),
-        schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| scheduler.name.clone()),
+        schedulers: delta(&old.schedulers, &new.schedulers, |scheduler| {
+            scheduler.options.name.clone()
+        }),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
+        services: delta(&old.services, &new.services, |service| service.name.clone()),
         listeners: delta(&old.listeners(), &new.listeners(), |port| {
             format!("{} {}", port.protocol.key(), address(&port.listen))
         }),
@@ -83,7 +90,14 @@ fn settings_differ(old: &MasterConfig, new: &MasterConfig) -> bool {
         || old.buildbot_url != new.buildbot_url
         || old.properties != new.properties
         || old.collapse_requests != new.collapse_requests
+        || old.prioritize_builders != new.prioritize_builders
+        || old.select_next_worker != new.select_next_worker
+        || old.max_retries != new.max_retries
+        || old.projects != new.projects
         || old.logs != new.logs
+        || old.locks != new.locks
+        || old.intake != new.intake
+        || old.user_managers != new.user_managers
 }
 
 fn address(listen: &Listen) -> String {
@@ -161,7 +175,7 @@ mod tests {
     fn another_name_is_another_part() {
         let diff = after(&[("name = \"all\"", "name = \"every\"")]);
         assert_eq!(diff.schedulers.stop, ["all"]);
-        assert_eq!(diff.schedulers.start[0].name, "every");
+        assert_eq!(diff.schedulers.start[0].options.name, "every");
         assert_eq!(diff.schedulers.keep, ["force"]);
     }
 

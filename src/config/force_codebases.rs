@@ -3,9 +3,10 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::checked::{CodebaseDefaults, FieldKind, ForceField};
+use super::checked::{CodebaseDefaults, FieldKind, ForceField, NestedRole};
 use super::fields::Fields;
-use super::force_fields::{Slot, empty_table, field};
+use super::force_fields::{Slot, empty_table, field, full_name};
+use super::force_nested::nested;
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
 
@@ -18,7 +19,7 @@ const PARTS: [(&str, &str); 4] = [
 ];
 
 /// Reads `codebases` and adds its fields to `form`. Absent is the one codebase `` with all four
-/// fields; they are named `branch` … there and `NAME_branch` … for a codebase with a name.
+/// fields; their full names are `branch` … there and `NAME_branch` … for a codebase with a name.
 pub fn parse(
     fields: &mut Fields<'_>,
     form: &mut Vec<ForceField>,
@@ -54,77 +55,105 @@ pub fn parse(
 
 /// One `CodebaseParameter`: a name, or a table.
 fn codebase(raw: &Raw, path: &str, form: &mut Vec<ForceField>, problems: &mut Problems) -> String {
-    if let Some(name) = raw.as_text() {
-        let table = Raw { value: RawValue::Table(IndexMap::new()), place: raw.place.clone() };
-        let mut fields = Fields::of(&table, path, problems);
-        parts(&mut fields, name, false, form);
-        return name.to_owned();
-    }
+    let table = Raw { value: RawValue::Table(IndexMap::new()), place: raw.place.clone() };
+    let (raw, given) = match raw.as_text() {
+        Some(name) => (&table, Some(name.to_owned())),
+        None => (raw, None),
+    };
     let mut fields = Fields::of(raw, path, problems);
     fields.class(Some("CodebaseParameter"), &["CodebaseParameter"], &[]);
-    let name: String = fields.or_default("codebase");
+    let codebase = given.unwrap_or_else(|| fields.or_default("codebase"));
+    let name = fields.optional("name").filter(|name: &String| !name.is_empty());
+    let name = name.unwrap_or_else(|| codebase.clone());
+    let label = match codebase.as_str() {
+        "" => String::new(),
+        codebase => format!("Codebase: {codebase}"),
+    };
+    let label = fields.or("label", label);
+    let tablabel = fields.or("tablabel", label.clone());
     let hide = fields.or_default("hide");
-    parts(&mut fields, &name, hide, form);
-    fields.unsupported(&["name", "label", "tablabel", "layout", "columns", "patch"]);
+    let (inner, patched) = parts(&mut fields, &name, hide);
+    let role = NestedRole::Codebase(codebase.clone());
+    let nested = nested(&mut fields, role, inner, patched.then_some(1));
+    form.push(ForceField {
+        full_name: name.clone(),
+        name,
+        label,
+        tablabel,
+        hide,
+        kind: FieldKind::Nested(nested),
+        default: Value::from(""),
+        tooltip: fields.or_default("tooltip"),
+        ..ForceField::default()
+    });
     fields.finish();
-    name
+    codebase
 }
 
-fn parts(fields: &mut Fields<'_>, codebase: &str, hide: bool, form: &mut Vec<ForceField>) {
-    let prefix = prefix(codebase);
-    for (part, label) in PARTS {
+/// The fields of a codebase, and whether a patch is among them.
+fn parts(fields: &mut Fields<'_>, parent: &str, hide: bool) -> (Vec<ForceField>, bool) {
+    let mut inner: Vec<ForceField> =
+        PARTS.iter().filter_map(|(part, label)| one(fields, parent, part, label)).collect();
+    let patch = fields.take("patch").filter(|raw| raw.value != RawValue::Null);
+    if let Some(raw) = &patch {
         let slot = Slot {
-            fixed_name: Some(part),
-            prefix: &prefix,
-            class: Some("StringParameter"),
-            label: Some(label),
+            name: Some("patch"),
+            only: true,
+            parent,
+            class: Some("PatchParameter"),
             ..Slot::property()
         };
-        let raw = fields.take(part);
-        let written = raw.as_ref().map(|raw| &raw.value);
-        let found = match (raw.as_ref(), written) {
-            // `false` stands for Python's None: no such field.
-            (_, Some(RawValue::Bool(false) | RawValue::Null)) => None,
-            (_, Some(RawValue::Text(text))) => Some(fixed(&slot, part, text)),
-            (Some(raw), Some(RawValue::Table(_))) => {
-                let (path, problems) = fields.nested(part);
-                field(raw, &path, &slot, problems)
-            }
-            (Some(raw), _) => {
-                let message = format!(
-                    "must be a string, a table with a 'type', or false, not {}",
-                    raw.kind()
-                );
-                fields.problem_at(part, &raw.place, message);
-                None
-            }
-            (None, _) => {
-                let raw = empty_table(fields);
-                let (path, problems) = fields.nested(part);
-                field(&raw, &path, &slot, problems)
-            }
-        };
-        form.extend(found.map(|mut field| {
-            field.hide |= hide;
-            field
-        }));
+        let (path, problems) = fields.nested("patch");
+        inner.extend(field(raw, &path, &slot, problems));
+    }
+    for field in &mut inner {
+        field.hide |= hide;
+    }
+    (inner, patch.is_some())
+}
+
+fn one(
+    fields: &mut Fields<'_>,
+    parent: &str,
+    part: &'static str,
+    label: &'static str,
+) -> Option<ForceField> {
+    let raw = fields.take(part);
+    let slot = Slot {
+        name: Some(part),
+        only: true,
+        parent,
+        class: Some("StringParameter"),
+        label: raw.is_none().then_some(label),
+        ..Slot::property()
+    };
+    let raw = raw.unwrap_or_else(|| empty_table(fields));
+    match &raw.value {
+        // `false` stands for Python's None: no such field.
+        RawValue::Bool(false) | RawValue::Null => None,
+        RawValue::Text(text) => Some(fixed(parent, part, text)),
+        RawValue::Table(_) => {
+            let (path, problems) = fields.nested(part);
+            field(&raw, &path, &slot, problems)
+        }
+        _ => {
+            let message =
+                format!("must be a string, a table with a 'type', or false, not {}", raw.kind());
+            fields.problem_at(part, &raw.place, message);
+            None
+        }
     }
 }
 
-fn fixed(slot: &Slot<'_>, part: &str, value: &str) -> ForceField {
+fn fixed(parent: &str, part: &str, value: &str) -> ForceField {
     ForceField {
-        name: format!("{}{part}", slot.prefix),
+        name: part.to_owned(),
+        full_name: full_name(parent, part),
         label: part.to_owned(),
+        tablabel: part.to_owned(),
         kind: FieldKind::Fixed,
         default: Value::from(value),
-        required: false,
         hide: true,
-        tooltip: String::new(),
-        regex: None,
-        maxsize: None,
+        ..ForceField::default()
     }
-}
-
-fn prefix(codebase: &str) -> String {
-    if codebase.is_empty() { String::new() } else { format!("{codebase}_") }
 }

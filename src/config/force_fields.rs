@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::checked::{FieldKind, ForceField};
 use super::fields::Fields;
+use super::force_nested;
 use super::problems::Problems;
 use super::raw::{Raw, RawValue};
 use super::values::json_kind;
 use crate::flow::pattern::Pattern;
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 14] = [
     "StringParameter",
     "TextParameter",
     "IntParameter",
@@ -18,30 +19,32 @@ const KNOWN: [&str; 7] = [
     "ChoiceStringParameter",
     "FixedParameter",
     "UserNameParameter",
-];
-const LATER: [&str; 8] = [
-    "NestedParameter",
-    "ParameterGroup",
     "FileParameter",
-    "PatchParameter",
-    "CodebaseParameter",
     "InheritBuildParameter",
     "WorkerChoiceParameter",
+    "NestedParameter",
+    "ParameterGroup",
+    "PatchParameter",
     "AnyPropertyParameter",
 ];
 /// Names that the request to force uses itself.
 const RESERVED: [&str; 3] = ["owner", "builderNames", "builderid"];
+/// Characters of a file at most, unless the field says otherwise.
+const FILE_SIZE: usize = 10 << 20;
+
 /// What the place of a field in the form decides.
 #[derive(Clone)]
 pub struct Slot<'a> {
-    /// The name when the place decides it.
-    pub fixed_name: Option<&'a str>,
-    /// Put before the name: `codebase_`.
-    pub prefix: &'a str,
+    /// The name when none is given.
+    pub name: Option<&'a str>,
+    /// No other name is possible.
+    pub only: bool,
+    /// `fullName` of the group that it belongs to.
+    pub parent: &'a str,
     /// Class when no `type` is given.
     pub class: Option<&'static str>,
     pub label: Option<&'a str>,
-    pub default: Option<&'a str>,
+    pub default: Option<Value>,
     /// Width of a text field, stock's default 10.
     pub size: usize,
 }
@@ -49,7 +52,15 @@ pub struct Slot<'a> {
 impl Slot<'_> {
     /// A field that sets a property.
     pub fn property() -> Slot<'static> {
-        Slot { fixed_name: None, prefix: "", class: None, label: None, default: None, size: 10 }
+        Slot {
+            name: None,
+            only: false,
+            parent: "",
+            class: None,
+            label: None,
+            default: None,
+            size: 10,
+        }
     }
 }
 
@@ -58,49 +69,85 @@ pub fn empty_table(fields: &Fields<'_>) -> Raw {
     Raw { value: RawValue::Table(IndexMap::new()), place: fields.place().clone() }
 }
 
-/// Reads one field.
+/// The name behind the one of its group, if both have one.
+pub fn full_name(parent: &str, name: &str) -> String {
+    match (parent, name) {
+        ("", name) => name.to_owned(),
+        (parent, "") => parent.to_owned(),
+        (parent, name) => format!("{parent}_{name}"),
+    }
+}
+
+/// Reads one field, with those in it.
 pub fn field(
     raw: &Raw,
     path: &str,
     slot: &Slot<'_>,
     problems: &mut Problems,
 ) -> Option<ForceField> {
+    if raw.get("type").and_then(Raw::as_text) == Some("CodebaseParameter") {
+        problems.add(&raw.place, path, "CodebaseParameter belongs into 'codebases'");
+        return None;
+    }
     let mut fields = Fields::of(raw, path, problems);
-    let class = fields.class(slot.class, &KNOWN, &LATER)?;
+    let class = fields.class(slot.class, &KNOWN, &[])?;
     let name = name(&mut fields, slot, class);
-    let label = fields.optional("label").unwrap_or_else(|| slot.label.unwrap_or(&name).to_owned());
-    let kind = kind(&mut fields, class, slot);
+    let full_name = full_name(slot.parent, &name);
+    let label = slot.label.map_or_else(|| own_label(class, &name), str::to_owned);
+    let label = fields.or("label", label);
+    let tablabel = fields.or("tablabel", label.clone());
+    let kind = kind(&mut fields, class, slot, &full_name);
     let default = default(&mut fields, &kind, slot);
     let regex = fields.optional_checked("regex", |pattern: &String| Pattern::new(pattern).err());
+    let maxsize = fields.optional("maxsize");
     let field = ForceField {
-        name: format!("{}{name}", slot.prefix),
+        name,
+        full_name,
         label,
+        tablabel,
         default,
         required: fields.or_default("required"),
         hide: fields.or("hide", kind == FieldKind::Fixed),
-        kind,
         tooltip: fields.or_default("tooltip"),
         regex,
-        maxsize: fields.optional("maxsize"),
+        maxsize: maxsize.or((kind == FieldKind::File).then_some(FILE_SIZE)),
+        autopopulate: autopopulate(&mut fields),
+        kind,
     };
     fields.refuse("value", "is named 'default' here");
-    fields.unsupported(&["tablabel", "autopopulate", "debug"]);
+    // Stock prints a traceback for it; refused values are always told in full here.
+    fields.optional::<bool>("debug");
     fields.finish();
     Some(field)
 }
 
+fn own_label(class: &str, name: &str) -> String {
+    match class {
+        "UserNameParameter" => "Your name:".to_owned(),
+        // The two fields in it say what they are.
+        "AnyPropertyParameter" => String::new(),
+        _ => name.to_owned(),
+    }
+}
+
 fn name(fields: &mut Fields<'_>, slot: &Slot<'_>, class: &str) -> String {
+    let group = matches!(class, "NestedParameter" | "ParameterGroup");
     let check = |name: &String| {
-        if name.is_empty() {
+        if name.is_empty() && !group {
             return Some("must not be empty".to_owned());
         }
         if RESERVED.contains(&name.as_str()) {
             return Some(format!("'{name}' is reserved; choose another name"));
         }
-        let fixed = slot.fixed_name.filter(|fixed| fixed != name)?;
-        Some(format!("the field here is always named '{fixed}'"))
+        let other = slot.name.filter(|only| slot.only && only != name)?;
+        Some(format!("the field here is always named '{other}'"))
     };
-    let standard = slot.fixed_name.or((class == "UserNameParameter").then_some("username"));
+    let standard = slot.name.or(match class {
+        "UserNameParameter" => Some("username"),
+        "WorkerChoiceParameter" => Some("workername"),
+        "PatchParameter" => Some("patch"),
+        _ => None,
+    });
     match standard {
         Some(standard) => {
             fields.optional_checked("name", check).unwrap_or_else(|| standard.to_owned())
@@ -109,16 +156,14 @@ fn name(fields: &mut Fields<'_>, slot: &Slot<'_>, class: &str) -> String {
     }
 }
 
-fn kind(fields: &mut Fields<'_>, class: &str, slot: &Slot<'_>) -> FieldKind {
+fn kind(fields: &mut Fields<'_>, class: &str, slot: &Slot<'_>, full_name: &str) -> FieldKind {
     match class {
-        "TextParameter" => {
-            FieldKind::TextArea { cols: fields.or("cols", 80), rows: fields.or("rows", 20) }
-        }
-        "IntParameter" => {
-            // Stock's width of the input; numbers need no width of their own here.
-            fields.optional::<usize>("size");
-            FieldKind::Int
-        }
+        "TextParameter" => FieldKind::TextArea {
+            cols: fields.or("cols", 80),
+            rows: fields.or("rows", 20),
+            size: fields.or("size", slot.size),
+        },
+        "IntParameter" => FieldKind::Int { size: fields.or("size", slot.size) },
         "BooleanParameter" => FieldKind::Bool,
         "ChoiceStringParameter" => FieldKind::Choice {
             choices: fields.required("choices"),
@@ -126,25 +171,42 @@ fn kind(fields: &mut Fields<'_>, class: &str, slot: &Slot<'_>) -> FieldKind {
             strict: fields.or("strict", true),
         },
         "FixedParameter" => FieldKind::Fixed,
-        "UserNameParameter" => {
-            // As for numbers; stock's width is 30.
-            fields.optional::<usize>("size");
-            FieldKind::Username { need_email: fields.or("need_email", true) }
+        "FileParameter" => FieldKind::File,
+        "UserNameParameter" => FieldKind::Username {
+            need_email: fields.or("need_email", true),
+            size: fields.or("size", 30),
+        },
+        "InheritBuildParameter" => {
+            FieldKind::Inherit { builders: fields.or_default("compatible_builds") }
         }
+        "WorkerChoiceParameter" => {
+            FieldKind::Worker { any: fields.or("anySentinel", "-any-".to_owned()) }
+        }
+        "NestedParameter" | "ParameterGroup" => {
+            FieldKind::Nested(force_nested::group(fields, full_name))
+        }
+        "PatchParameter" => FieldKind::Nested(force_nested::patch(fields, full_name)),
+        "AnyPropertyParameter" => FieldKind::Nested(force_nested::any_property(fields, full_name)),
         _ => FieldKind::Text { size: fields.or("size", slot.size) },
     }
 }
 
 fn default(fields: &mut Fields<'_>, kind: &FieldKind, slot: &Slot<'_>) -> Value {
+    if matches!(kind, FieldKind::Nested(_)) {
+        fields.refuse("default", "belongs to the fields in it");
+        return json!("");
+    }
     let check = |value: &Value| wrong_default(kind, value);
     if let Some(value) = fields.optional_checked("default", check) {
         return value;
     }
-    match kind {
-        FieldKind::Int => json!(0),
-        FieldKind::Bool => json!(false),
-        FieldKind::Choice { multiple: true, .. } => json!([]),
-        _ => json!(slot.default.unwrap_or_default()),
+    match (kind, &slot.default) {
+        (FieldKind::Bool, _) => json!(false),
+        (FieldKind::Choice { multiple: true, .. }, _) => json!([]),
+        (FieldKind::Int { .. }, Some(number)) if number.is_i64() => number.clone(),
+        (FieldKind::Int { .. }, _) => json!(0),
+        (_, Some(Value::String(text))) => json!(text),
+        _ => json!(""),
     }
 }
 
@@ -152,9 +214,9 @@ fn wrong_default(kind: &FieldKind, value: &Value) -> Option<String> {
     let not = |what: &str| Some(format!("must be {what}, not {}", json_kind(value)));
     match kind {
         FieldKind::Fixed => None,
-        FieldKind::Int if !value.is_i64() => not("a whole number"),
+        FieldKind::Int { .. } if !value.is_i64() => not("a whole number"),
         FieldKind::Bool if !value.is_boolean() => not("true or false"),
-        FieldKind::Int | FieldKind::Bool => None,
+        FieldKind::Int { .. } | FieldKind::Bool => None,
         FieldKind::Choice { choices, multiple, strict } => {
             let chosen = match (multiple, value) {
                 (true, Value::Array(items)) => items.as_slice(),
@@ -172,4 +234,13 @@ fn wrong_default(kind: &FieldKind, value: &Value) -> Option<String> {
         _ if !value.is_string() => not("a string"),
         _ => None,
     }
+}
+
+/// `{ choice = { field = value } }`
+fn autopopulate(fields: &mut Fields<'_>) -> Value {
+    let tables = |value: &Value| {
+        let good = value.as_object().is_some_and(|table| table.values().all(Value::is_object));
+        (!good).then(|| "must be a table of tables, such as { a = { name = 'x' } }".to_owned())
+    };
+    fields.optional_checked("autopopulate", tables).unwrap_or_default()
 }

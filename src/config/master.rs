@@ -4,22 +4,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checked::{
-    BuilderConfig, ChangeSourceConfig, LogSettings, MasterConfig, SchedulerConfig, WorkerConfig,
-    WorkerListen, Www,
+    BuilderConfig, ChangeSourceConfig, LockConfig, LogSettings, MasterConfig, ProjectConfig,
+    SchedulerConfig, UserManagerConfig, WorkerConfig, WorkerListen, Www,
 };
 use super::fields::Fields;
 use super::problems::Problems;
 use super::raw::Raw;
-use super::{builders, change_sources, database, protocols, schedulers, values, workers, www};
+use super::{
+    builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers,
+    user_managers, values, workers, www,
+};
+use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
+use crate::flow::retry::Retries;
+use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
+use crate::flow::services::registry::{self, ServiceConfig};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 21] = [
+const LATER: [&str; 14] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
     "changeHorizon",
-    "codebaseGenerator",
     "codebases",
     "configurators",
     "logCompressionLimit",
@@ -28,13 +34,7 @@ const LATER: [&str; 21] = [
     "metrics",
     "mq",
     "multiMaster",
-    "prioritizeBuilders",
-    "projects",
-    "revlink",
     "secretsProviders",
-    "select_next_worker",
-    "services",
-    "user_managers",
     "validation",
 ];
 
@@ -46,12 +46,17 @@ pub struct Draft {
     pub www: Option<Www>,
     pub workers: Vec<(String, WorkerConfig)>,
     pub change_sources: Vec<(String, ChangeSourceConfig)>,
+    pub user_managers: Vec<(String, UserManagerConfig)>,
     /// `None` for one that could not be read.
     pub schedulers: Vec<(String, Option<SchedulerConfig>)>,
     pub builders: Vec<(String, BuilderConfig)>,
+    pub locks: Vec<(String, LockConfig)>,
     pub properties: Properties,
-    pub collapse_requests: bool,
+    pub queue: Queue,
+    pub projects: Vec<(String, ProjectConfig)>,
+    pub services: Vec<(String, ServiceConfig)>,
     pub logs: LogSettings,
+    pub intake: IntakeRules,
 }
 
 /// How the installation presents itself.
@@ -59,6 +64,14 @@ pub struct Identity {
     pub title: String,
     pub title_url: String,
     pub buildbot_url: String,
+}
+
+/// How requests are handed out.
+pub struct Queue {
+    pub collapse_requests: Collapse,
+    pub prioritize_builders: BuilderOrder,
+    pub select_next_worker: NextWorker,
+    pub max_retries: Retries,
 }
 
 /// Reads the whole tree.
@@ -75,17 +88,43 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         www: www::parse(&mut fields),
         workers: workers::parse(&mut fields),
         change_sources: change_sources::parse(&mut fields, basedir),
+        user_managers: user_managers::parse(&mut fields, basedir),
         schedulers: schedulers::parse(&mut fields),
         builders: builders::parse(&mut fields),
+        locks: locks::parse(&mut fields),
         properties: values::properties(&mut fields, "properties", &source),
-        collapse_requests: fields.or("collapseRequests", true),
+        queue: queue(&mut fields),
+        projects: projects::parse(&mut fields),
+        services: services(&mut fields),
         logs: logs(&mut fields),
+        intake: IntakeRules {
+            revlink: RevlinkRules::read(&mut fields),
+            codebases: CodebaseRules::read(&mut fields),
+        },
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
     fields.take("buildbotNetUsageData");
     fields.unsupported(&LATER);
     fields.finish();
     draft
+}
+
+fn queue(fields: &mut Fields<'_>) -> Queue {
+    Queue {
+        collapse_requests: fields.or_default("collapseRequests"),
+        prioritize_builders: fields.or_default("prioritizeBuilders"),
+        select_next_worker: fields.or_default("select_next_worker"),
+        max_retries: fields.or_default("maxRetries"),
+    }
+}
+
+fn services(fields: &mut Fields<'_>) -> Vec<(String, ServiceConfig)> {
+    let entries = fields.entries("services");
+    let (_, problems) = fields.nested("services");
+    let parse = |(path, raw): (String, Raw)| {
+        registry::parse(&raw, &path, problems).map(|service| (path, service))
+    };
+    entries.into_iter().filter_map(parse).collect()
 }
 
 /// Defaults are stock's.
@@ -117,10 +156,7 @@ fn logs(fields: &mut Fields<'_>) -> LogSettings {
         let known = METHODS.contains(&method.as_str());
         (!known).then(|| format!("is '{method}' and must be one of {}", METHODS.join(", ")))
     });
-    fields.optional_checked("logEncoding", |encoding: &String| {
-        let utf8 = ["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str());
-        (!utf8).then(|| "other encodings than utf-8 are not supported yet".to_owned())
-    });
+    values::utf8_only(fields, "logEncoding");
     let size = |bytes: usize| bytes as u64;
     LogSettings {
         compression: compression.unwrap_or_else(|| "gz".to_owned()),
@@ -135,6 +171,7 @@ impl Draft {
         fn values<T>(entries: Vec<(String, T)>) -> Vec<T> {
             entries.into_iter().map(|(_, value)| value).collect()
         }
+        let locks = cross_locks::in_order(&self);
         MasterConfig {
             title: self.identity.title,
             title_url: self.identity.title_url,
@@ -144,11 +181,19 @@ impl Draft {
             www: self.www,
             workers: values(self.workers),
             change_sources: values(self.change_sources),
+            user_managers: values(self.user_managers),
             schedulers: values(self.schedulers).into_iter().flatten().collect(),
             builders: values(self.builders).into_iter().map(Arc::new).collect(),
+            locks,
             properties: self.properties,
-            collapse_requests: self.collapse_requests,
+            collapse_requests: self.queue.collapse_requests,
+            prioritize_builders: self.queue.prioritize_builders,
+            select_next_worker: self.queue.select_next_worker,
+            max_retries: self.queue.max_retries,
+            projects: values(self.projects),
+            services: values(self.services),
             logs: self.logs,
+            intake: Arc::new(self.intake),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Raw {
         }
     }
 
+    /// The value at a dotted key path, or the nearest value around it that exists.
+    pub fn at(&self, path: &str) -> &Raw {
+        self.walk(path).0
+    }
+
     /// Where the value at a dotted key path (`builders[2].name`) stands, or the nearest value
     /// around it that exists.
     pub fn place_at(&self, path: &str) -> &Place {
@@ -86,6 +91,25 @@ impl Raw {
             }
         }
         (here, true)
+    }
+
+    /// The tree of a JSON value, of unknown places.
+    pub fn from_json(value: serde_json::Value) -> Raw {
+        use serde_json::Value;
+        let value = match value {
+            Value::Null => RawValue::Null,
+            Value::Bool(b) => RawValue::Bool(b),
+            Value::Number(n) => match n.as_i64() {
+                Some(n) => RawValue::Int(n),
+                None => RawValue::Float(n.as_f64().unwrap_or_default()),
+            },
+            Value::String(s) => RawValue::Text(s),
+            Value::Array(items) => RawValue::List(items.into_iter().map(Raw::from_json).collect()),
+            Value::Object(map) => {
+                RawValue::Table(map.into_iter().map(|(k, v)| (k, Raw::from_json(v))).collect())
+            }
+        };
+        Raw { value, place: Place::default() }
     }
 
     /// The same value as JSON.

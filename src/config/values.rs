@@ -41,10 +41,26 @@ pub fn is_identifier(name: &str) -> bool {
     name.chars().next().is_some_and(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
+/// Complains about what is no [identifier](is_identifier).
+#[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
+pub fn identifier(name: &String) -> Option<String> {
+    (!is_identifier(name)).then(|| {
+        format!(
+            "'{name}' may hold letters, digits, '_' and '-' only and must not begin with a digit"
+        )
+    })
+}
+
 /// Complains about an empty text.
 #[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
 pub fn non_empty(text: &String) -> Option<String> {
     text.is_empty().then(|| "must not be empty".to_owned())
+}
+
+/// Complains about another format of a description than stock has.
+#[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
+pub fn wrong_format(format: &String) -> Option<String> {
+    (format != "markdown").then(|| format!("is '{format}' and can only be 'markdown'"))
 }
 
 /// Complains about the first of `patterns` that is not a shell pattern.
@@ -67,6 +83,26 @@ pub fn safe_directory(name: &str) -> String {
     name.chars().map(|c| if UNSAFE.contains(c) { '_' } else { c }).collect()
 }
 
+/// A directory name for any poller's name, which is usually a URL; without user and password.
+pub fn directory(name: &str) -> String {
+    let (scheme, rest) = name.split_once("://").unwrap_or(("", name));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match host.rsplit_once('@') {
+        Some((_, host)) if !scheme.is_empty() => {
+            safe_directory(&format!("{scheme}://{host}/{path}"))
+        }
+        _ => safe_directory(name),
+    }
+}
+
+/// Reads an encoding of which only UTF-8 is served.
+pub fn utf8_only(fields: &mut Fields<'_>, key: &'static str) {
+    fields.optional_checked(key, |encoding: &String| {
+        let utf8 = ["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str());
+        (!utf8).then(|| "other encodings than utf-8 are not supported yet".to_owned())
+    });
+}
+
 /// What kind of JSON value this is, for messages.
 pub fn json_kind(value: &Value) -> &'static str {
     match value {
@@ -76,5 +112,22 @@ pub fn json_kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory;
+
+    #[test]
+    fn directories_hold_no_password() {
+        for (name, expected) in [
+            ("https://me:hunter2@example.org/a.git", "https___example_org_a_git"),
+            ("git@example.org:a.git", "git_example_org_a_git"),
+            ("/srv/git/a.git", "_srv_git_a_git"),
+            ("nightly builds", "nightly_builds"),
+        ] {
+            assert_eq!(directory(name), expected);
+        }
     }
 }

@@ -66,8 +66,9 @@ fn worker(raw: &Raw, path: &str, problems: &mut Problems) -> WorkerConfig {
         }),
         properties: own,
         default_properties: properties(&mut fields, "defaultProperties", "Worker"),
+        locks: crate::flow::locks::read(&mut fields),
     };
-    fields.unsupported(&["locks", "machine_name"]);
+    fields.unsupported(&["machine_name"]);
     fields.finish();
     worker
 }

@@ -5,15 +5,20 @@ use std::collections::{HashMap, HashSet};
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, find_or_create_named, insert_all, insert_id};
+use super::schema::masters as masters_table;
 use super::schema::{builder_masters, builders, builders_tags, configured_workers, tags, workers};
 use super::{Conn, DbError, hash, masters};
-use crate::model::{BuilderId, MasterId, Timestamp, WorkerId};
+use crate::model::{BuilderId, MasterId, ProjectId, Timestamp, WorkerId};
 
 /// A builder as the configuration describes it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BuilderSetup {
     pub name: String,
     pub description: Option<String>,
+    pub description_format: Option<String>,
+    /// The description as HTML, where it has a format.
+    pub description_html: Option<String>,
+    pub project: Option<ProjectId>,
     pub tags: Vec<String>,
     pub workernames: Vec<String>,
 }
@@ -144,6 +149,9 @@ fn builders_named(
                 builders::name.eq(&setup.name),
                 builders::name_hash.eq(hash),
                 builders::description.eq(&setup.description),
+                builders::description_format.eq(&setup.description_format),
+                builders::description_html.eq(&setup.description_html),
+                builders::projectid.eq(setup.project.map(|id| id.0)),
             )
         })
         .collect();
@@ -152,15 +160,15 @@ fn builders_named(
         found = stored_builders(conn, &hashes)?;
     }
     let mut ids = HashMap::new();
-    for (hash, (id, description)) in found {
+    for (hash, (id, facts)) in found {
         let Some(setup) = hashes.get(&hash) else { continue };
-        if description != setup.description {
-            // A stock master may have left its own rendering of the old text.
+        if facts != Facts::of(setup) {
             diesel::update(builders::table.find(id))
                 .set((
                     builders::description.eq(&setup.description),
-                    builders::description_format.eq(None::<String>),
-                    builders::description_html.eq(None::<String>),
+                    builders::description_format.eq(&setup.description_format),
+                    builders::description_html.eq(&setup.description_html),
+                    builders::projectid.eq(setup.project.map(|id| id.0)),
                 ))
                 .execute(conn)?;
         }
@@ -169,7 +177,23 @@ fn builders_named(
     Ok(ids)
 }
 
-type Stored = HashMap<String, (BuilderId, Option<String>)>;
+/// What the row says about a builder beyond its name: description, format, HTML, project.
+#[derive(PartialEq)]
+struct Facts(Option<String>, Option<String>, Option<String>, Option<i64>);
+
+impl Facts {
+    fn of(setup: &BuilderSetup) -> Facts {
+        Facts(
+            setup.description.clone(),
+            setup.description_format.clone(),
+            setup.description_html.clone(),
+            setup.project.map(|id| id.0),
+        )
+    }
+}
+
+type Stored = HashMap<String, (BuilderId, Facts)>;
+type StoredRow = (String, BuilderId, Option<String>, Option<String>, Option<String>, Option<i64>);
 
 fn stored_builders(
     conn: &mut Conn,
@@ -178,11 +202,20 @@ fn stored_builders(
     let keys: Vec<&String> = hashes.keys().collect();
     let mut stored = Stored::new();
     for batch in keys.chunks(BATCH) {
-        let rows: Vec<(String, BuilderId, Option<String>)> = builders::table
+        let rows: Vec<StoredRow> = builders::table
             .filter(builders::name_hash.eq_any(batch.iter().copied()))
-            .select((builders::name_hash, builders::id, builders::description))
+            .select((
+                builders::name_hash,
+                builders::id,
+                builders::description,
+                builders::description_format,
+                builders::description_html,
+                builders::projectid,
+            ))
             .load(conn)?;
-        stored.extend(rows.into_iter().map(|(hash, id, description)| (hash, (id, description))));
+        stored.extend(rows.into_iter().map(|(hash, id, text, format, html, project)| {
+            (hash, (id, Facts(text, format, html, project)))
+        }));
     }
     Ok(stored)
 }
@@ -337,4 +370,25 @@ fn stored_tags(
         );
     }
     Ok(stored)
+}
+
+/// Names of the running masters that have these builders configured.
+pub fn masters_of(
+    conn: &mut Conn,
+    ids: &[BuilderId],
+) -> Result<HashMap<BuilderId, Vec<String>>, DbError> {
+    let mut found: HashMap<BuilderId, Vec<String>> = HashMap::new();
+    for batch in ids.chunks(BATCH) {
+        let rows: Vec<(BuilderId, String)> = builder_masters::table
+            .inner_join(masters_table::table.on(masters_table::id.eq(builder_masters::masterid)))
+            .filter(builder_masters::builderid.eq_any(batch.iter().copied()))
+            .filter(masters_table::active.ne(0))
+            .order(masters_table::id)
+            .select((builder_masters::builderid, masters_table::name))
+            .load(conn)?;
+        for (builder, name) in rows {
+            found.entry(builder).or_default().push(name);
+        }
+    }
+    Ok(found)
 }

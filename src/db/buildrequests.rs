@@ -4,7 +4,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, Zero, insert_all};
-use super::schema::{buildrequest_claims, buildrequests, builds};
+use super::schema::{buildrequest_claims, buildrequests, builds, rs_buildrequests};
 use super::{Conn, DbError};
 use crate::model::{
     BuildRequest, BuildRequestId, BuilderId, BuildsetId, Claim, MasterId, Results, Timestamp,
@@ -173,11 +173,26 @@ pub fn complete(
     Ok(())
 }
 
+/// Gives a request another priority; false when it is complete.
+///
+/// # Errors
+/// [`DbError::NotFound`] when there is none.
+pub fn set_priority(conn: &mut Conn, id: BuildRequestId, priority: i64) -> Result<bool, DbError> {
+    if get(conn, id)?.complete {
+        return Ok(false);
+    }
+    diesel::update(buildrequests::table.find(id))
+        .set(buildrequests::priority.eq(priority))
+        .execute(conn)?;
+    Ok(true)
+}
+
 /// Cancels a request that nobody took yet; false when somebody did or it is complete.
 pub fn cancel_pending(
     conn: &mut Conn,
     id: BuildRequestId,
     master: MasterId,
+    reason: &str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
     let request = get(conn, id)?;
@@ -186,6 +201,9 @@ pub fn cancel_pending(
     }
     claim(conn, master, &[id], now)?;
     complete(conn, &[id], Results::Cancelled, now)?;
+    diesel::insert_into(rs_buildrequests::table)
+        .values((rs_buildrequests::brid.eq(id), rs_buildrequests::cancel_reason.eq(reason)))
+        .execute(conn)?;
     Ok(true)
 }
 

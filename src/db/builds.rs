@@ -173,6 +173,21 @@ pub fn get_many(conn: &mut Conn, ids: &[BuildId]) -> Result<Vec<Build>, DbError>
     Ok(found)
 }
 
+/// The newest `limit` builds of a request, oldest first: more than one after a RETRY.
+pub fn of_request(
+    conn: &mut Conn,
+    request: BuildRequestId,
+    limit: i64,
+) -> Result<Vec<Build>, DbError> {
+    let rows = builds::table
+        .filter(builds::buildrequestid.eq(request))
+        .order(builds::id.desc())
+        .limit(limit)
+        .select(BuildRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().rev().map(Build::from).collect())
+}
+
 /// The build that people call `builder` #`number`.
 pub fn by_number(conn: &mut Conn, builder: BuilderId, number: i64) -> Result<Build, DbError> {
     let row = builds::table
@@ -246,6 +261,21 @@ pub fn expected_seconds(conn: &mut Conn, builder: BuilderId) -> Result<Option<i6
     let seconds: Vec<i64> = times.iter().filter_map(|(start, end)| Some((*end)? - start)).collect();
     let count = i64::try_from(seconds.len()).unwrap_or(0);
     Ok((count > 0).then(|| seconds.iter().sum::<i64>() / count))
+}
+
+/// The lines of up to `limit` builds of a request that ended as RETRY, newest first.
+pub fn retry_lines(
+    conn: &mut Conn,
+    request: BuildRequestId,
+    limit: i64,
+) -> Result<Vec<String>, DbError> {
+    Ok(builds::table
+        .filter(builds::buildrequestid.eq(request))
+        .filter(builds::results.eq(Results::Retry.code()))
+        .order(builds::id.desc())
+        .limit(limit)
+        .select(builds::state_string)
+        .load(conn)?)
 }
 
 /// The build that a step belongs to.

@@ -1,16 +1,16 @@
 //! Buildsets: the requests made for one cause, and when they are done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, Zero, insert_all, insert_id};
-use super::schema::{buildrequests, buildset_properties, buildset_sourcestamps, buildsets};
+use super::schema::{buildrequests, builds, buildset_properties, buildset_sourcestamps, buildsets};
 use super::{Conn, DbError, changes as change_rows, json, sourcestamps};
 use crate::model::{
     BuildId, BuildRequestId, BuilderId, Buildset, BuildsetId, Change, NewBuildset, Properties,
-    Results, SourceStamp, SourceStampId, Timestamp,
+    Property, Results, SourceStamp, SourceStampId, Timestamp,
 };
 
 /// Buildsets that one call of [`complete_finished`] completes at most.
@@ -163,6 +163,81 @@ pub fn get_many(conn: &mut Conn, ids: &[BuildsetId]) -> Result<Vec<Buildset>, Db
     }
     rows.sort_by_key(|row| row.id);
     complete_rows(conn, rows)
+}
+
+/// Up to `limit` buildsets after `after` that the scheduler called `scheduler` submitted, ascending.
+///
+/// A buildset remembers its scheduler as the property `scheduler`. A rebuild has it too, and is
+/// nobody's.
+pub fn submitted_by(
+    conn: &mut Conn,
+    scheduler: &str,
+    after: BuildsetId,
+    limit: i64,
+) -> Result<Vec<BuildsetId>, DbError> {
+    let own = json::encode_property(&Property {
+        value: scheduler.into(),
+        source: "Scheduler".to_owned(),
+    });
+    Ok(buildsets::table
+        .inner_join(
+            buildset_properties::table.on(buildset_properties::buildsetid.eq(buildsets::id)),
+        )
+        .filter(buildsets::id.gt(after))
+        .filter(buildsets::rebuilt_buildid.is_null())
+        .filter(buildset_properties::property_name.eq("scheduler"))
+        .filter(buildset_properties::property_value.eq(own))
+        .order(buildsets::id)
+        .limit(limit)
+        .select(buildsets::id)
+        .load(conn)?)
+}
+
+/// Those of the buildsets that are there.
+pub fn existing(conn: &mut Conn, ids: &[BuildsetId]) -> Result<HashSet<BuildsetId>, DbError> {
+    let mut found = HashSet::new();
+    for batch in ids.chunks(BATCH) {
+        let known = buildsets::table.filter(buildsets::id.eq_any(batch.iter().copied()));
+        found.extend(known.select(buildsets::id).load::<BuildsetId>(conn)?);
+    }
+    Ok(found)
+}
+
+/// Those of the buildsets that are complete, in no order.
+pub fn completed_among(conn: &mut Conn, ids: &[BuildsetId]) -> Result<Vec<BuildsetId>, DbError> {
+    let mut found = Vec::new();
+    for batch in ids.chunks(BATCH) {
+        let known = buildsets::table
+            .filter(buildsets::id.eq_any(batch.iter().copied()))
+            .filter(buildsets::complete.eq(1));
+        found.extend(known.select(buildsets::id).load::<BuildsetId>(conn)?);
+    }
+    Ok(found)
+}
+
+/// The builds that led to `build`, from it upwards: itself, the parent of its buildset, and so on;
+/// `limit` of them at most.
+pub fn ancestors(conn: &mut Conn, build: BuildId, limit: usize) -> Result<Vec<BuildId>, DbError> {
+    let mut chain = vec![build];
+    while let Some(last) = chain.last().filter(|_| chain.len() < limit) {
+        let parent: Option<Option<BuildId>> = builds::table
+            .inner_join(buildrequests::table.on(buildrequests::id.eq(builds::buildrequestid)))
+            .inner_join(buildsets::table.on(buildsets::id.eq(buildrequests::buildsetid)))
+            .filter(builds::id.eq(*last))
+            .select(buildsets::parent_buildid)
+            .first(conn)
+            .optional()?;
+        match parent.flatten() {
+            Some(parent) => chain.push(parent),
+            None => break,
+        }
+    }
+    Ok(chain)
+}
+
+/// The newest buildset's number.
+pub fn max_id(conn: &mut Conn) -> Result<Option<BuildsetId>, DbError> {
+    Ok(buildsets::table.order(buildsets::id.desc()).select(buildsets::id).first(conn).optional()?)
 }
 
 /// Up to `limit` buildsets, newest first, without the newest `offset`.

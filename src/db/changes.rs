@@ -47,6 +47,7 @@ pub fn add(conn: &mut Conn, change: &NewChange, now: Timestamp) -> Result<Change
         repository: change.repository.clone(),
         project: change.project.clone(),
         codebase: change.codebase.clone(),
+        patch: None,
     };
     let stamp = sourcestamps::find_or_create(conn, &stamp, now)?;
     let sourcestamp = sourcestamps::get(conn, stamp)?;

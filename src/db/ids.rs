@@ -59,6 +59,7 @@ columns!(
     MasterId,
     BuilderId,
     WorkerId,
+    ProjectId,
     SchedulerId,
     ChangeSourceId,
     ChangeId,

@@ -18,7 +18,6 @@ mod hash;
 mod json;
 mod names;
 mod log_reader;
-mod users;
 
 pub mod compress;
 pub mod masters;
@@ -32,10 +31,17 @@ pub mod sourcestamps;
 pub mod buildsets;
 pub mod buildrequests;
 pub mod builds;
+pub mod children;
+pub mod build_data;
 pub mod steps;
 pub mod logs;
+pub mod projects;
 pub mod properties;
+pub mod queue;
+pub mod service_facts;
+pub mod test_results;
 pub mod state;
+pub mod users;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

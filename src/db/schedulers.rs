@@ -107,6 +107,15 @@ pub fn classified(conn: &mut Conn, id: SchedulerId) -> Result<Vec<(Change, bool)
         .collect())
 }
 
+/// How many changes await their build.
+pub fn count_classified(conn: &mut Conn, id: SchedulerId) -> Result<usize, DbError> {
+    let count: i64 = scheduler_changes::table
+        .filter(scheduler_changes::schedulerid.eq(id))
+        .count()
+        .get_result(conn)?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// The changes are built or no longer wanted.
 pub fn unclassify(conn: &mut Conn, id: SchedulerId, changes: &[ChangeId]) -> Result<(), DbError> {
     for batch in changes.chunks(BATCH) {
@@ -117,6 +126,13 @@ pub fn unclassify(conn: &mut Conn, id: SchedulerId, changes: &[ChangeId]) -> Res
         )
         .execute(conn)?;
     }
+    Ok(())
+}
+
+/// No change awaits its build any more.
+pub fn unclassify_all(conn: &mut Conn, id: SchedulerId) -> Result<(), DbError> {
+    diesel::delete(scheduler_changes::table.filter(scheduler_changes::schedulerid.eq(id)))
+        .execute(conn)?;
     Ok(())
 }
 

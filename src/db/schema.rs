@@ -304,6 +304,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    rs_buildrequests (brid) {
+        brid -> BigInt,
+        collapsed_into -> Nullable<BigInt>,
+        cancel_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     scheduler_changes (schedulerid, changeid) {
         schedulerid -> BigInt,
         changeid -> BigInt,
@@ -440,6 +448,7 @@ diesel::table! {
 // Only the tables that queries join: each pair costs compile time.
 diesel::allow_tables_to_appear_in_same_query!(
     builders,
+    projects,
     builder_masters,
     builders_tags,
     tags,

@@ -10,7 +10,7 @@ use super::dialect::{BATCH, insert_id};
 use super::schema::{buildset_sourcestamps, patches, sourcestamps};
 use super::{Conn, DbError, hash};
 use crate::model::{
-    BuildsetId, NewSourceStamp, Patch, PatchId, SourceStamp, SourceStampId, Timestamp,
+    BuildsetId, NewPatch, NewSourceStamp, Patch, PatchId, SourceStamp, SourceStampId, Timestamp,
 };
 
 #[derive(Queryable, Selectable)]
@@ -37,13 +37,17 @@ struct PatchRow {
     subdir: Option<String>,
 }
 
-/// The id of the row for this stamp, new or old.
+/// The id of the row for this stamp, new or old; a stamp with a patch is always new.
 pub fn find_or_create(
     conn: &mut Conn,
     stamp: &NewSourceStamp,
     now: Timestamp,
 ) -> Result<SourceStampId, DbError> {
-    let ss_hash = hash::sourcestamp_hash(stamp, None);
+    let patchid = match &stamp.patch {
+        Some(patch) => Some(add_patch(conn, patch)?),
+        None => None,
+    };
+    let ss_hash = hash::sourcestamp_hash(stamp, patchid);
     let found = sourcestamps::table
         .filter(sourcestamps::ss_hash.eq(&ss_hash))
         .select(sourcestamps::id)
@@ -60,8 +64,20 @@ pub fn find_or_create(
         sourcestamps::project.eq(&stamp.project),
         sourcestamps::codebase.eq(&stamp.codebase),
         sourcestamps::created_at.eq(now),
+        sourcestamps::patchid.eq(patchid.map(|id| id.0)),
     );
     Ok(SourceStampId(insert_id!(conn, diesel::insert_into(sourcestamps::table).values(row))?))
+}
+
+fn add_patch(conn: &mut Conn, patch: &NewPatch) -> Result<PatchId, DbError> {
+    let row = (
+        patches::patchlevel.eq(patch.level),
+        patches::patch_base64.eq(STANDARD.encode(&patch.body)),
+        patches::patch_author.eq(&patch.author),
+        patches::patch_comment.eq(&patch.comment),
+        patches::subdir.eq(&patch.subdir),
+    );
+    Ok(PatchId(insert_id!(conn, diesel::insert_into(patches::table).values(row))?))
 }
 
 /// The stamp with this id.

@@ -102,6 +102,19 @@ pub fn set_started(
     Ok(())
 }
 
+/// The step has its locks and runs from now on.
+pub fn set_locks_acquired(
+    conn: &mut Conn,
+    id: StepId,
+    now: Timestamp,
+    state: &str,
+) -> Result<(), DbError> {
+    diesel::update(steps::table.find(id))
+        .set((steps::locks_acquired_at.eq(now), steps::state_string.eq(state)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// What the step does now, for people.
 pub fn set_state_string(conn: &mut Conn, id: StepId, state: &str) -> Result<(), DbError> {
     diesel::update(steps::table.find(id)).set(steps::state_string.eq(state)).execute(conn)?;

@@ -1,32 +1,68 @@
-//! Who builds what now, and why the rest still waits.
+//! Who builds what now.
+//!
+//! As in stock, builders are served one after the other ([`order`]), each until it has no request
+//! or no worker left.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::model::{BuildRequestId, BuilderId, Timestamp, WorkerId};
+use serde_json::json;
 
-/// An unclaimed request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    pub request: BuildRequestId,
-    pub builder: BuilderId,
-    /// Higher runs first.
-    pub priority: i64,
-    pub submitted_at: Timestamp,
+use super::expression::{Expression, Variables};
+use super::locks::{self, Candidate};
+use super::pending::Unavailable;
+use super::rules::{
+    BuilderOrder, CanStart, NextBuild, NextWorker, PendingRequest, QueueRules, Rank,
+};
+use crate::model::{BuildRequestId, BuilderId, LockAccess, Properties, Timestamp, WorkerId};
+
+/// A builder that this master runs, as far as its queue is concerned.
+#[derive(Debug, Clone, Default)]
+pub struct QueueBuilder {
+    pub name: String,
+    pub tags: Vec<String>,
+    pub project: Option<String>,
+    pub workers: Vec<WorkerId>,
+    pub rules: QueueRules,
+    /// Held by every build of it.
+    pub locks: Vec<LockAccess>,
 }
 
-/// A builder that this master runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuilderWorkers {
+/// An unclaimed request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    pub request: BuildRequestId,
+    /// Higher runs first.
+    pub priority: i64,
+    /// Present where the builder's rules need it.
+    pub details: Option<Arc<PendingRequest>>,
+}
+
+/// What waits for one builder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
     pub builder: BuilderId,
-    pub workers: Vec<WorkerId>,
+    /// The highest priority among its requests.
+    pub priority: i64,
+    /// When the oldest of them was submitted.
+    pub oldest: Timestamp,
+}
+
+/// A build that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupied {
+    pub builder: BuilderId,
+    pub number: i64,
 }
 
 /// A configured worker as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct WorkerState {
     pub name: String,
     pub connected: bool,
+    /// When it was connected or lost last, since the master started.
+    pub last_seen: Option<Timestamp>,
     pub paused: bool,
     /// Shuts down when its builds are done.
     pub graceful: bool,
@@ -34,8 +70,11 @@ pub struct WorkerState {
     pub quarantined_until: Option<Timestamp>,
     /// `None` is unlimited.
     pub max_builds: Option<usize>,
-    /// Builders it builds for now. A worker runs at most one build of a builder at a time.
-    pub running: Vec<BuilderId>,
+    pub properties: Arc<Properties>,
+    /// What it builds now. A worker runs at most one build of a builder at a time.
+    pub running: Vec<Occupied>,
+    /// Held by every build on it.
+    pub locks: Vec<LockAccess>,
 }
 
 /// A build to start.
@@ -46,132 +85,109 @@ pub struct Start {
     pub worker: WorkerId,
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Assignment {
-    /// In the order in which they should start.
-    pub starts: Vec<Start>,
-    /// Everybody else, with the reason.
-    pub pending: Vec<(BuildRequestId, PendingReason)>,
+/// What a request comes to in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Starts(Start),
+    /// It would start, but for locks; it keeps a place in their queue, so that none behind it takes
+    /// them.
+    WaitsForLocks(Start),
 }
 
-/// Why a request waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PendingReason {
-    /// No master that we know of runs the builder.
-    BuilderNotConfigured,
-    /// The builder's worker list is empty.
-    NoWorkers,
-    /// What keeps each of the builder's workers.
-    Workers(Vec<(String, Unavailable)>),
-}
-
-/// Why a worker cannot take a build of some builder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unavailable {
-    NotConnected,
-    Paused,
-    ShuttingDown,
-    Quarantined {
-        until: Timestamp,
-    },
-    /// It runs `max_builds` builds.
-    Busy,
-    /// It runs another build of the same builder.
-    BusyWithBuilder,
-}
-
-/// Hands requests to workers: the highest priority first, then the oldest, over all builders.
-/// Of several free workers the least busy one builds; `seed` decides between equals.
-pub fn assign(
-    waiting: &[Waiting],
-    builders: &[BuilderWorkers],
-    workers: &HashMap<WorkerId, WorkerState>,
+/// Puts builders in the order in which they are served. An expression that fails ranks last; what
+/// is wrong with it is answered, too.
+pub fn order(
+    heads: &mut [Head],
+    builders: &HashMap<BuilderId, QueueBuilder>,
+    rule: &BuilderOrder,
     now: Timestamp,
-    seed: u64,
-) -> Assignment {
-    let builders: HashMap<BuilderId, &[WorkerId]> =
-        builders.iter().map(|entry| (entry.builder, entry.workers.as_slice())).collect();
-    let mut queue: Vec<&Waiting> = waiting.iter().collect();
-    queue.sort_by_key(|w| (std::cmp::Reverse(w.priority), w.submitted_at, w.request));
-    let mut floor = Floor::new(workers, now, seed);
-    // Workers only get busier while we assign: a builder that found none finds none later.
-    let mut exhausted: HashSet<BuilderId> = HashSet::new();
-    let mut assignment = Assignment::default();
-    let mut left = Vec::new();
-    for request in queue {
-        let candidates = builders.get(&request.builder).copied().unwrap_or_default();
-        let chosen = match exhausted.contains(&request.builder) {
-            true => None,
-            false => floor.choose(request.builder, candidates),
-        };
-        match chosen {
-            Some(worker) => {
-                floor.occupy(worker, request.builder);
-                let Waiting { request, builder, .. } = *request;
-                assignment.starts.push(Start { request, builder, worker });
-            }
-            None => {
-                exhausted.insert(request.builder);
-                left.push(request);
-            }
+) -> Option<String> {
+    let name = |head: &Head| builders.get(&head.builder).map_or("", |b| b.name.as_str());
+    let stock = |head: &Head| (Reverse(head.priority), head.oldest, name(head).to_owned());
+    match rule {
+        BuilderOrder::Priority => heads.sort_by_cached_key(stock),
+        BuilderOrder::Oldest => {
+            heads.sort_by_cached_key(|head| (head.oldest, name(head).to_owned()));
+        }
+        BuilderOrder::Greatest(expression) => {
+            let mut wrong = None;
+            heads.sort_by_cached_key(|head| {
+                let builder = builders.get(&head.builder);
+                let rank = builder.map(|b| builder_rank(head, b, expression, now));
+                let rank = rank.unwrap_or(Ok(Rank::nothing())).unwrap_or_else(|error| {
+                    wrong = Some(format!("prioritizeBuilders: {error}"));
+                    Rank::nothing()
+                });
+                (Reverse(rank), stock(head))
+            });
+            return wrong;
         }
     }
-    let mut reasons: HashMap<BuilderId, PendingReason> = HashMap::new();
-    for request in left {
-        let reason = reasons.entry(request.builder).or_insert_with(|| {
-            match builders.get(&request.builder) {
-                None => PendingReason::BuilderNotConfigured,
-                Some([]) => PendingReason::NoWorkers,
-                Some(candidates) => floor.reason(request.builder, candidates),
-            }
-        });
-        assignment.pending.push((request.request, reason.clone()));
-    }
-    assignment
+    None
 }
 
-/// The workers, with the builds that this round has given them.
-struct Floor<'a> {
+fn builder_rank(
+    head: &Head,
+    builder: &QueueBuilder,
+    expression: &Expression,
+    now: Timestamp,
+) -> Result<Rank, String> {
+    let variables = Variables::default()
+        .with("builder", jinja(builder_facts(builder)))
+        .with("priority", head.priority)
+        .with("oldest", head.oldest)
+        .with("waiting", (now - head.oldest).max(0));
+    Ok(Rank::of(&expression.value(&variables)?).unwrap_or(Rank::nothing()))
+}
+
+fn builder_facts(builder: &QueueBuilder) -> serde_json::Value {
+    json!({ "name": builder.name, "tags": builder.tags, "project": builder.project })
+}
+
+fn jinja(value: serde_json::Value) -> minijinja::Value {
+    minijinja::Value::from_serialize(value)
+}
+
+/// One round of handing out requests: the workers, with the builds that the round has given them.
+pub struct Round<'a> {
     workers: &'a HashMap<WorkerId, WorkerState>,
+    locks: locks::Round<'a>,
     started: HashMap<WorkerId, Vec<BuilderId>>,
     now: Timestamp,
     random: fastrand::Rng,
 }
 
-impl<'a> Floor<'a> {
-    fn new(workers: &'a HashMap<WorkerId, WorkerState>, now: Timestamp, seed: u64) -> Floor<'a> {
-        Floor { workers, started: HashMap::new(), now, random: fastrand::Rng::with_seed(seed) }
+impl<'a> Round<'a> {
+    /// `seed` decides between equals.
+    pub fn new(
+        workers: &'a HashMap<WorkerId, WorkerState>,
+        locks: locks::Round<'a>,
+        now: Timestamp,
+        seed: u64,
+    ) -> Round<'a> {
+        let random = fastrand::Rng::with_seed(seed);
+        Round { workers, locks, started: HashMap::new(), now, random }
     }
 
-    fn occupy(&mut self, worker: WorkerId, builder: BuilderId) {
-        self.started.entry(worker).or_default().push(builder);
+    /// The workers that could take a build of the builder now.
+    pub fn free(&self, id: BuilderId, builder: &QueueBuilder) -> Vec<WorkerId> {
+        let free = |worker: &&WorkerId| self.obstacle(id, **worker).is_none();
+        builder.workers.iter().filter(free).copied().collect()
     }
 
-    fn started(&self, id: WorkerId) -> &[BuilderId] {
-        self.started.get(&id).map_or(&[], Vec::as_slice)
-    }
-
-    fn choose(&mut self, builder: BuilderId, candidates: &[WorkerId]) -> Option<WorkerId> {
-        let load = |id: WorkerId| {
-            let running = self.workers.get(&id).map_or(0, |worker| worker.running.len());
-            running + self.started(id).len()
-        };
-        let free: Vec<(usize, WorkerId)> = candidates
-            .iter()
-            .filter(|id| self.obstacle(builder, **id).is_none())
-            .map(|id| (load(*id), *id))
-            .collect();
-        let least = free.iter().map(|(load, _)| *load).min()?;
-        let idle: Vec<WorkerId> =
-            free.into_iter().filter(|(load, _)| *load == least).map(|(_, id)| id).collect();
-        Some(idle[self.random.usize(..idle.len())])
+    /// Could any worker of the builder take a build now?
+    pub fn has_room(&self, id: BuilderId, builder: &QueueBuilder) -> bool {
+        builder.workers.iter().any(|worker| self.obstacle(id, *worker).is_none())
     }
 
     /// What keeps this worker from the builder's next build.
-    fn obstacle(&self, builder: BuilderId, id: WorkerId) -> Option<Unavailable> {
-        let Some(worker) = self.workers.get(&id).filter(|worker| worker.connected) else {
-            return Some(Unavailable::NotConnected);
+    pub fn obstacle(&self, builder: BuilderId, id: WorkerId) -> Option<Unavailable> {
+        let Some(worker) = self.workers.get(&id) else {
+            return Some(Unavailable::NotConnected { last_seen: None });
         };
+        if !worker.connected {
+            return Some(Unavailable::NotConnected { last_seen: worker.last_seen });
+        }
         if worker.graceful {
             return Some(Unavailable::ShuttingDown);
         }
@@ -185,151 +201,211 @@ impl<'a> Floor<'a> {
         if worker.max_builds.is_some_and(|most| worker.running.len() + started.len() >= most) {
             return Some(Unavailable::Busy);
         }
-        let same = worker.running.contains(&builder) || started.contains(&builder);
-        same.then_some(Unavailable::BusyWithBuilder)
+        let running = worker.running.iter().any(|build| build.builder == builder);
+        (running || started.contains(&builder)).then_some(Unavailable::BusyWithBuilder)
     }
 
-    fn reason(&self, builder: BuilderId, candidates: &[WorkerId]) -> PendingReason {
-        let name = |id: WorkerId| {
-            self.workers.get(&id).map_or_else(|| format!("worker {id}"), |w| w.name.clone())
-        };
-        let kept = |id: &WorkerId| Some((name(*id), self.obstacle(builder, *id)?));
-        PendingReason::Workers(candidates.iter().filter_map(kept).collect())
-    }
-}
-
-/// How many workers a reason names.
-const NAMES: usize = 5;
-
-impl fmt::Display for PendingReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let workers = match self {
-            PendingReason::BuilderNotConfigured => {
-                return f.write_str("no running master has this builder in its configuration");
+    /// Hands requests of one builder to its workers. `queue` is in the order of [`NextBuild`]. A
+    /// build that starts gets the locks of its builder and worker; behind the first request that
+    /// only waits for locks nobody starts.
+    /// What is wrong with an expression is answered, too; the request waits then.
+    pub fn serve(
+        &mut self,
+        id: BuilderId,
+        builder: &QueueBuilder,
+        queue: &[Waiting],
+    ) -> (Vec<Turn>, Option<String>) {
+        let mut free = self.free(id, builder);
+        let (mut turns, mut wrong) = (Vec::new(), None);
+        for waiting in queue {
+            if free.is_empty() {
+                break;
             }
-            PendingReason::NoWorkers => return f.write_str("the builder has no workers"),
-            PendingReason::Workers(workers) => workers,
+            match self.turn(id, builder, waiting, &free) {
+                Ok(Some(Turn::Starts(start))) => {
+                    free.retain(|other| *other != start.worker);
+                    self.started.entry(start.worker).or_default().push(id);
+                    turns.push(Turn::Starts(start));
+                }
+                Ok(Some(wish)) => {
+                    turns.push(wish);
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => wrong = Some(error),
+            }
+        }
+        (turns, wrong)
+    }
+
+    /// What becomes of one request, with these free workers; `None` when its rules say no to all.
+    fn turn(
+        &mut self,
+        id: BuilderId,
+        builder: &QueueBuilder,
+        waiting: &Waiting,
+        free: &[WorkerId],
+    ) -> Result<Option<Turn>, String> {
+        let mut able = Vec::with_capacity(free.len());
+        for worker in free {
+            if self.may_start(builder, waiting, *worker)? {
+                able.push(*worker);
+            }
+        }
+        let Some(first) = able.first().copied() else { return Ok(None) };
+        let request = waiting.request;
+        let start = |worker| Start { request, builder: id, worker };
+        able.retain(|worker| self.locked(&start(*worker), builder).is_none());
+        if able.is_empty() {
+            let wish = start(first);
+            if let Some(candidate) = candidate(self.workers, &wish, builder) {
+                self.locks.wish(&candidate);
+            }
+            return Ok(Some(Turn::WaitsForLocks(wish)));
+        }
+        let Some(worker) = self.best(builder, waiting, able)? else { return Ok(None) };
+        if let Some(candidate) = candidate(self.workers, &start(worker), builder) {
+            self.locks.take(&candidate);
+        }
+        Ok(Some(Turn::Starts(start(worker))))
+    }
+
+    /// Which lock keeps a build from starting, and who has it.
+    pub fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
+        self.locks.obstacle(&candidate(self.workers, start, builder)?)
+    }
+
+    /// The worker that `nextWorker` prefers.
+    fn best(
+        &mut self,
+        builder: &QueueBuilder,
+        waiting: &Waiting,
+        able: Vec<WorkerId>,
+    ) -> Result<Option<WorkerId>, String> {
+        let load = |round: &Round<'_>, id: WorkerId| round.load(id);
+        let best = match &builder.rules.next_worker {
+            NextWorker::Random => able,
+            NextWorker::First => able.into_iter().take(1).collect(),
+            NextWorker::LeastBusy => {
+                let least = able.iter().map(|id| load(self, *id)).min();
+                able.into_iter().filter(|id| Some(load(self, *id)) == least).collect()
+            }
+            NextWorker::Greatest(expression) => {
+                let mut ranked = Vec::with_capacity(able.len());
+                for id in able {
+                    let variables = self.variables(builder, waiting, id);
+                    let value = expression
+                        .value(&variables)
+                        .map_err(|error| format!("nextWorker: {error}"))?;
+                    ranked.extend(Rank::of(&value).map(|rank| (rank, id)));
+                }
+                let greatest = ranked.iter().map(|(rank, _)| rank).max().cloned();
+                let best = ranked.into_iter().filter(|(rank, _)| Some(rank) == greatest.as_ref());
+                best.map(|(_, id)| id).collect::<Vec<_>>()
+            }
         };
-        let mut groups: indexmap::IndexMap<String, Vec<&str>> = Default::default();
-        for (name, unavailable) in workers {
-            groups.entry(unavailable.to_string()).or_default().push(name);
+        Ok((!best.is_empty()).then(|| best[self.random.usize(..best.len())]))
+    }
+
+    /// Does `canStartBuild` allow it?
+    ///
+    /// # Errors
+    /// What is wrong with its expression.
+    pub fn may_start(
+        &self,
+        builder: &QueueBuilder,
+        waiting: &Waiting,
+        worker: WorkerId,
+    ) -> Result<bool, String> {
+        match &builder.rules.can_start {
+            CanStart::Always => Ok(true),
+            CanStart::ChosenWorker => {
+                let name = self.workers.get(&worker).map(|worker| worker.name.as_str());
+                Ok(chosen_worker(waiting).is_none_or(|chosen| Some(chosen) == name))
+            }
+            CanStart::If(expression) => {
+                let variables = self.variables(builder, waiting, worker);
+                let value = expression.value(&variables);
+                value
+                    .map(|value| value.is_true())
+                    .map_err(|error| format!("canStartBuild: {error}"))
+            }
         }
-        for (place, (what, names)) in groups.iter().enumerate() {
-            let shown = names[..names.len().min(NAMES)].join(", ");
-            let more = match names.len().saturating_sub(NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{what}: {shown}{more}")?;
-        }
-        Ok(())
+    }
+
+    fn started(&self, id: WorkerId) -> &[BuilderId] {
+        self.started.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    fn load(&self, id: WorkerId) -> usize {
+        self.workers.get(&id).map_or(0, |w| w.running.len()) + self.started(id).len()
+    }
+
+    fn variables(&self, builder: &QueueBuilder, waiting: &Waiting, id: WorkerId) -> Variables {
+        let request = waiting.details.as_ref().map(|details| details.variables());
+        let worker = self.workers.get(&id);
+        let properties: serde_json::Map<String, serde_json::Value> = worker
+            .into_iter()
+            .flat_map(|worker| worker.properties.iter())
+            .map(|(name, property)| (name.to_owned(), property.value.clone()))
+            .collect();
+        let facts = json!({
+            "name": worker.map(|worker| worker.name.as_str()),
+            "builds": self.load(id),
+            "max_builds": worker.and_then(|worker| worker.max_builds),
+            "properties": properties,
+        });
+        request
+            .unwrap_or_default()
+            .with("builder", jinja(builder_facts(builder)))
+            .with("worker", jinja(facts))
     }
 }
 
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Unavailable::NotConnected => "not connected",
-            Unavailable::Paused => "paused",
-            Unavailable::ShuttingDown => "shutting down",
-            Unavailable::Quarantined { .. } => "resting after broken builds",
-            Unavailable::Busy => "busy with as many builds as allowed",
-            Unavailable::BusyWithBuilder => "busy with another build of this builder",
-        })
+/// A build and the locks that it would hold.
+pub fn candidate<'b>(
+    workers: &'b HashMap<WorkerId, WorkerState>,
+    start: &Start,
+    builder: &'b QueueBuilder,
+) -> Option<Candidate<'b>> {
+    let worker = workers.get(&start.worker)?;
+    Some(Candidate {
+        request: start.request,
+        builder: start.builder,
+        builder_name: &builder.name,
+        worker: &worker.name,
+        locks: &builder.locks,
+        worker_locks: &worker.locks,
+    })
+}
+
+/// The worker that a request asks for.
+pub fn chosen_worker(waiting: &Waiting) -> Option<&str> {
+    waiting.details.as_ref()?.properties.get_str("workername")
+}
+
+/// Puts the requests of one builder, given in stock's order, into that of its rule. What is wrong
+/// with its expression is answered, too; such requests come last.
+pub fn sort(queue: &mut [Waiting], builder: &QueueBuilder, now: Timestamp) -> Option<String> {
+    let mut wrong = None;
+    match &builder.rules.next_build {
+        NextBuild::Oldest => {}
+        NextBuild::Newest => queue.sort_by_key(|waiting| Reverse(waiting.request)),
+        NextBuild::Greatest(expression) => queue.sort_by_cached_key(|waiting| {
+            let request = waiting.details.as_ref();
+            let variables = request.map(|details| details.variables()).unwrap_or_default();
+            let variables = variables
+                .with("builder", jinja(builder_facts(builder)))
+                .with("waiting", request.map_or(0, |details| (now - details.submitted_at).max(0)));
+            let value = expression.value(&variables).map(|value| Rank::of(&value));
+            Reverse(value.map(|rank| rank.unwrap_or(Rank::nothing())).unwrap_or_else(|error| {
+                wrong = Some(format!("nextBuild: {error}"));
+                Rank::nothing()
+            }))
+        }),
     }
+    wrong
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn waiting(id: i64, builder: i64, priority: i64, submitted_at: i64) -> Waiting {
-        let (request, builder) = (BuildRequestId(id), BuilderId(builder));
-        Waiting { request, builder, priority, submitted_at }
-    }
-
-    fn builder(id: i64, workers: &[i64]) -> BuilderWorkers {
-        let workers = workers.iter().map(|id| WorkerId(*id)).collect();
-        BuilderWorkers { builder: BuilderId(id), workers }
-    }
-
-    fn worker(id: i64, change: impl FnOnce(&mut WorkerState)) -> (WorkerId, WorkerState) {
-        let name = format!("w{id}");
-        let mut state = WorkerState { name, connected: true, ..WorkerState::default() };
-        change(&mut state);
-        (WorkerId(id), state)
-    }
-
-    fn order(assignment: &Assignment) -> Vec<i64> {
-        assignment.starts.iter().map(|start| start.request.0).collect()
-    }
-
-    #[test]
-    fn priority_then_age_over_all_builders() {
-        let workers = HashMap::from([worker(1, |w| w.max_builds = Some(3))]);
-        let builders = [builder(1, &[1]), builder(2, &[1]), builder(3, &[1]), builder(4, &[1])];
-        let queue = [
-            waiting(1, 1, 0, 30),
-            waiting(2, 2, 0, 10),
-            waiting(3, 3, 5, 90),
-            waiting(4, 4, 0, 40),
-        ];
-        let assignment = assign(&queue, &builders, &workers, 0, 1);
-        assert_eq!(order(&assignment), [3, 2, 1]);
-        let (request, reason) = &assignment.pending[0];
-        assert_eq!(request.0, 4);
-        assert_eq!(reason.to_string(), "busy with as many builds as allowed: w1");
-    }
-
-    #[test]
-    fn one_build_of_a_builder_per_worker() {
-        let workers =
-            HashMap::from([worker(1, |_| ()), worker(2, |w| w.running = vec![BuilderId(1)])]);
-        let queue = [waiting(1, 1, 0, 0), waiting(2, 1, 0, 1)];
-        let assignment = assign(&queue, &[builder(1, &[1, 2])], &workers, 0, 1);
-        assert_eq!(assignment.starts.len(), 1);
-        assert_eq!(assignment.starts[0].worker, WorkerId(1));
-        let reason = assignment.pending[0].1.to_string();
-        assert_eq!(reason, "busy with another build of this builder: w1, w2");
-    }
-
-    #[test]
-    fn the_least_busy_worker_builds() {
-        let busy = |w: &mut WorkerState| w.running = vec![BuilderId(9)];
-        let workers = HashMap::from([worker(1, busy), worker(2, |_| ()), worker(3, busy)]);
-        for seed in 0..20 {
-            let assignment =
-                assign(&[waiting(1, 1, 0, 0)], &[builder(1, &[1, 2, 3])], &workers, 0, seed);
-            assert_eq!(assignment.starts[0].worker, WorkerId(2));
-        }
-        let idle = HashMap::from([worker(1, |_| ()), worker(2, |_| ())]);
-        let chosen: HashSet<WorkerId> = (0..50)
-            .map(|seed| assign(&[waiting(1, 1, 0, 0)], &[builder(1, &[1, 2])], &idle, 0, seed))
-            .map(|assignment| assignment.starts[0].worker)
-            .collect();
-        assert_eq!(chosen.len(), 2, "equals share the work");
-    }
-
-    #[test]
-    fn every_waiting_request_has_a_reason() {
-        let workers = HashMap::from([
-            worker(1, |w| w.connected = false),
-            worker(2, |w| w.paused = true),
-            worker(3, |w| w.graceful = true),
-            worker(4, |w| w.quarantined_until = Some(50)),
-        ]);
-        let reason = |workers_of: &[i64], now: i64| {
-            let assignment =
-                assign(&[waiting(1, 1, 0, 0)], &[builder(1, workers_of)], &workers, now, 1);
-            assignment.pending.first().map(|(_, reason)| reason.to_string())
-        };
-        assert_eq!(reason(&[], 0).unwrap(), "the builder has no workers");
-        assert_eq!(reason(&[1, 7], 0).unwrap(), "not connected: w1, worker 7");
-        assert_eq!(reason(&[2, 3], 0).unwrap(), "paused: w2; shutting down: w3");
-        assert_eq!(reason(&[4], 49).unwrap(), "resting after broken builds: w4");
-        assert_eq!(reason(&[4], 50), None);
-        let orphan = assign(&[waiting(1, 8, 0, 0)], &[], &workers, 0, 1);
-        assert_eq!(orphan.pending[0].1, PendingReason::BuilderNotConfigured);
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! Which branches of a remote repository a poller watches, and what is new on them.
 
-use std::time::Duration;
-
 use globset::GlobBuilder;
 use indexmap::IndexMap;
+use serde_json::json;
+
+use super::expression::Expression;
 
 /// Heads of the watched branches, in the remote's order: state key -> commit id. The key is the
 /// bare name when the branches are listed, and `refs/heads/…` otherwise, as stock keeps them.
@@ -26,9 +27,15 @@ pub enum Watched {
     All,
     /// Exact names and shell patterns, whose `*` crosses slashes as in git.
     Named(Vec<String>),
+    /// Tags instead of branches.
+    Tags,
+    /// Branches and tags for which the expression is true: `ref` is the full name, `branch` the
+    /// name without `refs/heads/`.
+    Computed(Expression),
 }
 
 const HEADS: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
 
 /// Reads the answer of `git ls-remote --symref`. Lines that are not understood are left out.
 pub fn parse_ls_remote(output: &[u8]) -> Remote {
@@ -37,7 +44,8 @@ pub fn parse_ls_remote(output: &[u8]) -> Remote {
         let Some((value, name)) = line.split_once('\t') else { continue };
         match value.strip_prefix("ref: ") {
             Some(target) if name == "HEAD" => remote.head = Some(target.to_owned()),
-            None if name.starts_with(HEADS) => {
+            // `v1^{}` is what the tag `v1` stands for.
+            None if name.starts_with(HEADS) || name.starts_with(TAGS) && !name.ends_with("^{}") => {
                 remote.refs.insert(name.to_owned(), value.to_owned());
             }
             _ => {}
@@ -47,13 +55,28 @@ pub fn parse_ls_remote(output: &[u8]) -> Remote {
 }
 
 impl Watched {
-    /// The heads of the wanted branches.
-    pub fn heads(&self, remote: &Remote) -> Heads {
+    /// Patterns of the refs that the remote must be asked for.
+    pub fn asked(&self) -> &'static [&'static str] {
         match self {
-            Watched::All => remote.refs.clone(),
+            Watched::Tags => &["refs/tags/*"],
+            Watched::Computed(_) => &["refs/heads/*", "refs/tags/*"],
+            Watched::Head | Watched::All | Watched::Named(_) => &["refs/heads/*"],
+        }
+    }
+
+    /// The heads of the wanted branches.
+    ///
+    /// # Errors
+    /// A message for people, when an expression cannot be evaluated.
+    pub fn heads(&self, remote: &Remote) -> Result<Heads, String> {
+        let below = |prefix| move |(name, _): &(&String, &String)| name.starts_with(prefix);
+        let owned = |(name, commit): (&String, &String)| (name.clone(), commit.clone());
+        Ok(match self {
+            Watched::All => remote.refs.iter().filter(below(HEADS)).map(owned).collect(),
+            Watched::Tags => remote.refs.iter().filter(below(TAGS)).map(owned).collect(),
             Watched::Head => {
                 let head = remote.head.as_ref().and_then(|name| remote.refs.get_key_value(name));
-                head.map(|(name, commit)| (name.clone(), commit.clone())).into_iter().collect()
+                head.map(owned).into_iter().collect()
             }
             Watched::Named(names) => remote
                 .refs
@@ -62,7 +85,17 @@ impl Watched {
                 .filter(|(branch, _)| names.iter().any(|wanted| fits(wanted, branch)))
                 .map(|(branch, commit)| (branch.to_owned(), commit.clone()))
                 .collect(),
-        }
+            Watched::Computed(expression) => {
+                let mut heads = Heads::new();
+                for (name, commit) in &remote.refs {
+                    let facts = json!({ "ref": name, "branch": branch_name(name) });
+                    if expression.holds(&facts)? {
+                        heads.insert(name.clone(), commit.clone());
+                    }
+                }
+                heads
+            }
+        })
     }
 
     /// Names without a wildcard that the remote does not have.
@@ -84,7 +117,7 @@ fn fits(wanted: &str, branch: &str) -> bool {
 
 /// The full ref of a state key.
 pub fn full_ref(key: &str) -> String {
-    if key.starts_with(HEADS) { key.to_owned() } else { format!("{HEADS}{key}") }
+    if key.starts_with("refs/") { key.to_owned() } else { format!("{HEADS}{key}") }
 }
 
 /// The branch name that a change carries.
@@ -126,19 +159,6 @@ pub fn walk(key: &str, new: &str, last: &Heads, known: impl Fn(&str) -> bool) ->
     Walk::Since(input)
 }
 
-/// Longest pause of a poller that fails, unless its interval is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-
-/// The pause before the next poll after `failures` failed ones in a row; `None` never polls again
-/// by itself (`pollInterval` 0).
-pub fn pause(interval: Duration, failures: u32) -> Option<Duration> {
-    if interval.is_zero() {
-        return None;
-    }
-    let doubled = interval.saturating_mul(1 << failures.min(16));
-    Some(doubled.min(LONGEST_PAUSE).max(interval))
-}
-
 /// `text` without the user names and passwords of the URLs in it.
 pub fn masked(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
@@ -170,8 +190,12 @@ mod tests {
     fn remote() -> Remote {
         parse_ls_remote(
             b"ref: refs/heads/main\tHEAD\n1\tHEAD\n2\trefs/heads/dev\n3\trefs/heads/feature/a/b\n\
-              1\trefs/heads/main\n9\trefs/tags/v1\nwarning: odd\n",
+              1\trefs/heads/main\n9\trefs/tags/v1\n1\trefs/tags/v1^{}\nwarning: odd\n",
         )
+    }
+
+    fn computed(source: &str) -> Watched {
+        Watched::Computed(Expression::parse(source).unwrap())
     }
 
     #[test]
@@ -189,11 +213,17 @@ mod tests {
             (Watched::Named(vec!["main".into(), "gone".into()]), heads(&[("main", "1")])),
             (Watched::Named(vec!["feature/*".into()]), heads(&[("feature/a/b", "3")])),
             (Watched::Named(vec!["[".into()]), heads(&[])),
+            (Watched::Tags, heads(&[("refs/tags/v1", "9")])),
+            (
+                computed("branch == 'dev' or ref is startingwith('refs/tags/')"),
+                heads(&[("refs/heads/dev", "2"), ("refs/tags/v1", "9")]),
+            ),
         ];
         for (watched, expected) in table {
-            assert_eq!(watched.heads(&remote()), expected, "{watched:?}");
+            assert_eq!(watched.heads(&remote()), Ok(expected), "{watched:?}");
         }
-        assert_eq!(Watched::Head.heads(&Remote::default()), heads(&[]));
+        assert_eq!(Watched::Head.heads(&Remote::default()), Ok(heads(&[])));
+        assert!(computed("no_such()").heads(&remote()).is_err());
     }
 
     #[test]
@@ -218,28 +248,6 @@ mod tests {
         assert_eq!(walk("new", "9", &last, all), Walk::Since("9\n^1\n^2\n".into()));
         assert_eq!(walk("a", "9", &last, |id| id != "2"), Walk::Since("9\n^1\n".into()));
         assert_eq!(walk("a", "9", &last, |id| id != "1"), Walk::HeadOnly("9".into()));
-    }
-
-    #[test]
-    fn pauses_double_up_to_an_hour() {
-        let seconds = Duration::from_secs;
-        let table = [
-            (600, 0, Some(600)),
-            (600, 1, Some(1200)),
-            (600, 2, Some(2400)),
-            (600, 3, Some(3600)),
-            (2, 4, Some(32)),
-            (2, 4000, Some(3600)),
-            (7200, 5, Some(7200)),
-            (0, 1, None),
-        ];
-        for (interval, failures, expected) in table {
-            assert_eq!(
-                pause(seconds(interval), failures),
-                expected.map(seconds),
-                "{interval} {failures}"
-            );
-        }
     }
 
     #[test]

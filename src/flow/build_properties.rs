@@ -12,6 +12,8 @@ pub struct Origins<'a> {
     pub changes: &'a [Change],
     pub buildset: &'a Properties,
     pub builder_name: &'a str,
+    /// Name and id of the builder's project.
+    pub project: Option<(&'a str, i64)>,
     /// The builder's `properties` and `defaultProperties`.
     pub builder: &'a Properties,
     pub builder_defaults: &'a Properties,
@@ -37,6 +39,10 @@ pub fn initial(origins: &Origins<'_>) -> Properties {
     properties.extend(origins.buildset);
     properties.set("buildername", origins.builder_name, "Builder");
     properties.set("builderid", origins.build.builder.0, "Builder");
+    if let Some((name, id)) = origins.project {
+        properties.set("projectname", name, "Builder");
+        properties.set("projectid", id, "Builder");
+    }
     properties.extend(origins.builder);
     properties.set("workername", origins.worker_name, "Worker");
     properties.extend(origins.worker);
@@ -73,11 +79,13 @@ fn add_sources(properties: &mut Properties, sources: &[SourceStamp]) {
     }
 }
 
-/// The blame list: authors of the changes in order, then who forced the build.
+/// The blame list: authors of the changes in order, then those of patches and who forced the build.
 fn owners(origins: &Origins<'_>) -> Vec<String> {
     let authors = origins.changes.iter().map(|change| change.author.clone());
     let forced_by = origins.buildset.get_str("owner").map(str::to_owned);
-    authors.chain(forced_by).collect::<IndexSet<String>>().into_iter().collect()
+    let patches = origins.sources.iter().filter_map(|source| source.patch.as_ref());
+    let patched_by = patches.map(|patch| patch.author.clone()).filter(|author| !author.is_empty());
+    authors.chain(patched_by).chain(forced_by).collect::<IndexSet<String>>().into_iter().collect()
 }
 
 fn builddir(origins: &Origins<'_>) -> String {
@@ -116,6 +124,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             builder_name: "b",
+            project: Some(("p", 4)),
             builder: &one("c", "builder", "Builder"),
             builder_defaults: &one("a", "default", "Builder"),
             worker_name: "w",
@@ -130,6 +139,7 @@ mod tests {
         assert_eq!(text("a"), "set");
         assert_eq!(text("c"), "worker");
         assert_eq!(text("d"), "default");
+        assert_eq!(text("projectname"), "p");
         assert_eq!(text("builddir"), "/w/b");
         assert_eq!(properties.get("buildnumber"), Some(&json!(3)));
         assert_eq!(properties.get("owners"), Some(&json!(["ann"])));

@@ -71,7 +71,7 @@ impl BuildState {
     pub fn worker_lost(&mut self) {
         self.lost = true;
         self.halted = true;
-        self.texts = vec!["lost connection".to_owned()];
+        self.texts = vec![super::retry::LOST.to_owned()];
         self.results = self.results.worst(Results::Retry);
     }
 

@@ -1,8 +1,11 @@
-//! Does a scheduler care about this change, and is it important?
+//! Does a scheduler care about this change?
 
 use serde_json::Value;
 
-use super::pattern::{Pattern, Shell};
+use super::change_facts::stored_facts;
+use super::expression::Expression;
+pub use super::file_filter::FileFilter;
+use super::pattern::Pattern;
 use crate::config::fields::Fields;
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};
@@ -13,6 +16,8 @@ use crate::model::Change;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChangeFilter {
     conditions: Vec<Condition>,
+    /// Where stock takes a callable.
+    expressions: Vec<Expression>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +33,9 @@ enum Attribute {
     Branch,
     Category,
     Codebase,
+    Author,
+    /// One of them decides.
+    Files,
     Property(String),
 }
 
@@ -41,7 +49,7 @@ enum Test {
 }
 
 /// Option names of one attribute, in the order equal, not equal, matches, matches not.
-const ATTRIBUTES: [(Attribute, [&str; 4]); 5] = [
+const ATTRIBUTES: [(Attribute, [&str; 4]); 7] = [
     (Attribute::Project, ["project", "project_not_eq", "project_re", "project_not_re"]),
     (
         Attribute::Repository,
@@ -50,69 +58,148 @@ const ATTRIBUTES: [(Attribute, [&str; 4]); 5] = [
     (Attribute::Branch, ["branch", "branch_not_eq", "branch_re", "branch_not_re"]),
     (Attribute::Category, ["category", "category_not_eq", "category_re", "category_not_re"]),
     (Attribute::Codebase, ["codebase", "codebase_not_eq", "codebase_re", "codebase_not_re"]),
+    (Attribute::Author, ["author", "author_not_eq", "author_re", "author_not_re"]),
+    (Attribute::Files, ["files", "files_not_eq", "files_re", "files_not_re"]),
 ];
+
+/// What tells a filter that looks at Gerrit's own branch and type of event.
+const GERRIT: &str = "GerritChangeFilter";
+/// The property with Gerrit's branch; the change's own is the ref of its patch set.
+const GERRIT_BRANCH: &str = "event.change.branch";
+const GERRIT_TYPE: &str = "event.type";
 
 impl ChangeFilter {
     /// Reads a `change_filter` table. `branch = false` stands for Python's `None`, the default
     /// branch.
     pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> ChangeFilter {
         let mut fields = Fields::of(raw, path, problems);
-        let mut conditions = Vec::new();
+        let filter = ChangeFilter::read(&mut fields);
+        fields.finish();
+        filter
+    }
+
+    /// Reads the keys of a filter that are left in a table.
+    pub fn read(fields: &mut Fields<'_>) -> ChangeFilter {
+        let class = fields.class(Some("ChangeFilter"), &["ChangeFilter", GERRIT], &[]);
+        let mut filter = ChangeFilter::default();
+        if class == Some(GERRIT) {
+            filter.gerrit(fields);
+        }
         for (what, keys) in ATTRIBUTES {
+            let none_allowed = what == Attribute::Branch;
             for (kind, key) in keys.into_iter().enumerate() {
-                let Some(raw) = fields.take(key) else { continue };
-                match Test::parse(kind, &raw, what == Attribute::Branch) {
-                    Ok(test) => conditions.push(Condition { what: what.clone(), test }),
-                    Err(message) => fields.problem_at(key, &raw.place, message),
-                }
+                filter.condition(fields, key, kind, what.clone(), none_allowed);
             }
         }
         for (kind, key) in ["property_eq", "property_not_eq", "property_re", "property_not_re"]
             .into_iter()
             .enumerate()
         {
-            let Some(raw) = fields.take(key) else { continue };
-            let RawValue::Table(table) = &raw.value else {
-                fields.problem_at(key, &raw.place, format!("must be a table, not {}", raw.kind()));
-                continue;
-            };
-            for (name, raw) in table {
-                match Test::parse(kind, raw, false) {
-                    Ok(test) => {
-                        conditions.push(Condition { what: Attribute::Property(name.clone()), test })
-                    }
-                    Err(message) => fields.problem_at(key, &raw.place, message),
-                }
+            filter.properties(fields, key, kind);
+        }
+        for key in ["filter", "filter_fn"] {
+            filter.expressions.extend(read_expression(fields, key));
+        }
+        filter
+    }
+
+    /// Reads one key, if it is there.
+    fn condition(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        kind: usize,
+        what: Attribute,
+        none_allowed: bool,
+    ) {
+        let Some(raw) = fields.take(key) else { return };
+        match Test::parse(kind, &raw, none_allowed) {
+            Ok(test) => self.conditions.push(Condition { what, test }),
+            Err(message) => fields.problem_at(key, &raw.place, message),
+        }
+    }
+
+    fn properties(&mut self, fields: &mut Fields<'_>, key: &'static str, kind: usize) {
+        let Some(raw) = fields.take(key) else { return };
+        let RawValue::Table(table) = &raw.value else {
+            let message = format!("must be a table, not {}", raw.kind());
+            return fields.problem_at(key, &raw.place, message);
+        };
+        for (name, raw) in table {
+            match Test::parse(kind, raw, false) {
+                Ok(test) => self
+                    .conditions
+                    .push(Condition { what: Attribute::Property(name.clone()), test }),
+                Err(message) => fields.problem_at(key, &raw.place, message),
             }
         }
-        fields.finish();
-        ChangeFilter { conditions }
+    }
+
+    /// The keys of a `GerritChangeFilter` that mean something else, or that only it has.
+    fn gerrit(&mut self, fields: &mut Fields<'_>) {
+        for (key, kind, property) in [
+            ("eventtype", 0, GERRIT_TYPE),
+            ("eventtype_re", 2, GERRIT_TYPE),
+            ("branch", 0, GERRIT_BRANCH),
+            ("branch_re", 2, GERRIT_BRANCH),
+        ] {
+            self.condition(fields, key, kind, Attribute::Property(property.to_owned()), false);
+        }
     }
 
     /// A filter on exact branches, for the scheduler's own `branch` and `branches` options.
     pub fn branches(names: Vec<Option<String>>) -> ChangeFilter {
         let test = Test::OneOf(names);
-        ChangeFilter { conditions: vec![Condition { what: Attribute::Branch, test }] }
+        let conditions = vec![Condition { what: Attribute::Branch, test }];
+        ChangeFilter { conditions, expressions: Vec::new() }
     }
 
     /// Do all conditions hold?
     pub fn matches(&self, change: &Change) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(change))
+        if !self.conditions.iter().all(|condition| condition.holds(change)) {
+            return false;
+        }
+        // Without the words of `why_not`: every scheduler asks for every change.
+        self.expressions.is_empty() || {
+            let facts = stored_facts(change);
+            self.expressions.iter().all(|expression| expression.holds(&facts) == Ok(true))
+        }
     }
 
-    /// The first condition that fails, for people; `None` when the change matches.
+    /// The first condition that fails, for people; `None` when the change matches. An expression
+    /// that cannot be evaluated fails.
     pub fn why_not(&self, change: &Change) -> Option<String> {
-        let failed = self.conditions.iter().find(|condition| !condition.holds(change))?;
-        Some(failed.complaint(change))
+        if let Some(failed) = self.conditions.iter().find(|condition| !condition.holds(change)) {
+            return Some(failed.complaint(change));
+        }
+        if self.expressions.is_empty() {
+            return None;
+        }
+        let facts = stored_facts(change);
+        self.expressions.iter().find_map(|expression| match expression.holds(&facts) {
+            Ok(true) => None,
+            Ok(false) => Some(format!("'{}' is not true", expression.source())),
+            Err(error) => Some(error),
+        })
     }
+}
+
+/// Reads an expression over a change, if it is there.
+pub(super) fn read_expression(fields: &mut Fields<'_>, key: &'static str) -> Option<Expression> {
+    let raw = fields.take(key).filter(|raw| raw.value != RawValue::Null)?;
+    let read = match raw.as_text() {
+        Some(source) => Expression::parse(source),
+        None => Err(format!("must be an expression in quotes, not {}", raw.kind())),
+    };
+    read.map_err(|message| fields.problem_at(key, &raw.place, message)).ok()
 }
 
 impl Condition {
     fn holds(&self, change: &Change) -> bool {
-        let value = self.what.of(change);
-        let value = value.as_deref();
-        let listed = |list: &[Option<String>]| list.iter().any(|item| item.as_deref() == value);
-        let matched = |list: &[Pattern]| value.is_some_and(|v| list.iter().any(|p| p.matches(v)));
+        let values = self.what.of(change);
+        let any = |fits: &dyn Fn(&str) -> bool| values.iter().flatten().any(|value| fits(value));
+        let listed = |list: &[Option<String>]| values.iter().any(|value| list.contains(value));
+        let matched = |list: &[Pattern]| any(&|value| list.iter().any(|p| p.matches(value)));
         match &self.test {
             Test::OneOf(list) => listed(list),
             Test::NoneOf(list) => !listed(list),
@@ -127,7 +214,14 @@ impl Condition {
         let names = |list: &[Option<String>]| list.iter().map(shown).collect::<Vec<_>>().join(", ");
         let sources =
             |list: &[Pattern]| list.iter().map(Pattern::source).collect::<Vec<_>>().join("' nor '");
-        let value = shown(&self.what.of(change));
+        let values = self.what.of(change);
+        let value = match values.as_slice() {
+            [] => "none".to_owned(),
+            [first, rest @ ..] if rest.len() >= SHOWN => {
+                format!("{} and {} others", shown(first), rest.len())
+            }
+            values => names(values),
+        };
         let what = self.what.name();
         match &self.test {
             Test::OneOf(list) => format!("{what} {value} is not among {}", names(list)),
@@ -143,6 +237,9 @@ impl Condition {
     }
 }
 
+/// Files that are named in a complaint at most.
+const SHOWN: usize = 3;
+
 impl Attribute {
     fn name(&self) -> &str {
         match self {
@@ -151,24 +248,30 @@ impl Attribute {
             Attribute::Branch => "branch",
             Attribute::Category => "category",
             Attribute::Codebase => "codebase",
+            Attribute::Author => "author",
+            Attribute::Files => "files",
             Attribute::Property(name) => name,
         }
     }
 
-    /// A property that is not set reads as empty text, as in stock.
-    fn of(&self, change: &Change) -> Option<String> {
-        match self {
+    /// The change's values, one but for files. A property that is not set reads as empty text, as
+    /// in stock.
+    fn of(&self, change: &Change) -> Vec<Option<String>> {
+        let one = match self {
+            Attribute::Files => return change.files.iter().cloned().map(Some).collect(),
             Attribute::Project => Some(change.project.clone()),
             Attribute::Repository => Some(change.repository.clone()),
             Attribute::Branch => change.branch.clone(),
             Attribute::Category => change.category.clone(),
             Attribute::Codebase => Some(change.codebase.clone()),
+            Attribute::Author => Some(change.author.clone()),
             Attribute::Property(name) => match change.properties.get(name) {
                 None => Some(String::new()),
                 Some(Value::Null) => None,
                 Some(value) => Some(text(value)),
             },
-        }
+        };
+        vec![one]
     }
 }
 
@@ -202,114 +305,12 @@ impl Test {
     }
 }
 
-/// `fileIsImportant` as patterns: a change is important when one of its files is included and not
-/// excluded. Empty finds every change important.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct FileFilter {
-    include: Vec<FilePattern>,
-    exclude: Vec<FilePattern>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum FilePattern {
-    Shell(Shell),
-    Regex(Pattern),
-}
-
-impl FileFilter {
-    /// Reads `fileIsImportant`: a shell pattern, a list of them, or a table of `include`,
-    /// `exclude` (shell patterns), `include_re` and `exclude_re` (regular expressions).
-    pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> FileFilter {
-        let mut filter = FileFilter::default();
-        if !matches!(raw.value, RawValue::Table(_)) {
-            match FilePattern::list(raw, false) {
-                Ok(patterns) => filter.include = patterns,
-                Err(message) => problems.add(&raw.place, path, message),
-            }
-            return filter;
-        }
-        let mut fields = Fields::of(raw, path, problems);
-        for (key, regex) in
-            [("include", false), ("include_re", true), ("exclude", false), ("exclude_re", true)]
-        {
-            let Some(raw) = fields.take(key) else { continue };
-            match FilePattern::list(&raw, regex) {
-                Ok(patterns) if key.starts_with("include") => filter.include.extend(patterns),
-                Ok(patterns) => filter.exclude.extend(patterns),
-                Err(message) => fields.problem_at(key, &raw.place, message),
-            }
-        }
-        fields.finish();
-        filter
-    }
-
-    /// Does one of its files count?
-    pub fn is_important(&self, change: &Change) -> bool {
-        self.why_not(change).is_none()
-    }
-
-    /// Why no file of the change counts; `None` when the change is important.
-    pub fn why_not(&self, change: &Change) -> Option<String> {
-        if self.include.is_empty() && self.exclude.is_empty() {
-            return None;
-        }
-        let included =
-            |file: &str| self.include.is_empty() || self.include.iter().any(|p| p.matches(file));
-        let excluded = |file: &str| self.exclude.iter().any(|p| p.matches(file));
-        if change.files.iter().any(|file| included(file) && !excluded(file)) {
-            return None;
-        }
-        Some(match change.files.as_slice() {
-            [] => "the change names no files".to_owned(),
-            [file] => format!("its only file '{file}' is not important"),
-            files => format!("none of its {} files is important", files.len()),
-        })
-    }
-}
-
-impl FilePattern {
-    fn list(raw: &Raw, regex: bool) -> Result<Vec<FilePattern>, String> {
-        let items = match &raw.value {
-            RawValue::List(items) => items.iter().collect(),
-            _ => vec![raw],
-        };
-        let one = |raw: &Raw| match &raw.value {
-            RawValue::Text(text) if regex => Pattern::new(text).map(FilePattern::Regex),
-            RawValue::Text(text) => Shell::new(text).map(FilePattern::Shell),
-            _ => Err(format!("must be a pattern or a list of patterns, not {}", raw.kind())),
-        };
-        items.into_iter().map(one).collect()
-    }
-
-    fn matches(&self, file: &str) -> bool {
-        match self {
-            FilePattern::Shell(shell) => shell.matches(file),
-            FilePattern::Regex(pattern) => pattern.matches(file),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::problems::Place;
     use crate::model::{ChangeId, Properties, SourceStamp, SourceStampId};
-
-    fn raw(value: Value) -> Raw {
-        let value = match value {
-            Value::Null => RawValue::Null,
-            Value::Bool(b) => RawValue::Bool(b),
-            Value::Number(n) => RawValue::Int(n.as_i64().unwrap()),
-            Value::String(s) => RawValue::Text(s),
-            Value::Array(items) => RawValue::List(items.into_iter().map(raw).collect()),
-            Value::Object(map) => {
-                RawValue::Table(map.into_iter().map(|(k, v)| (k, raw(v))).collect())
-            }
-        };
-        Raw { value, place: Place::default() }
-    }
 
     fn change(branch: Option<&str>, files: &[&str]) -> Change {
         let stamp = SourceStamp {
@@ -324,7 +325,7 @@ mod tests {
         };
         Change {
             id: ChangeId(1),
-            author: "a".into(),
+            author: "Ann <a@h>".into(),
             committer: None,
             comments: String::new(),
             files: files.iter().map(|f| (*f).to_owned()).collect(),
@@ -344,7 +345,7 @@ mod tests {
 
     fn filter(value: Value) -> ChangeFilter {
         let mut problems = Problems::new();
-        let filter = ChangeFilter::parse(&raw(value), "change_filter", &mut problems);
+        let filter = ChangeFilter::parse(&Raw::from_json(value), "change_filter", &mut problems);
         assert!(problems.is_empty(), "{problems}");
         filter
     }
@@ -382,25 +383,49 @@ mod tests {
     }
 
     #[test]
-    fn files_decide_importance() {
+    fn authors_files_and_expressions_choose_too() {
+        let some = change(Some("main"), &["src/a.c", "README.md"]);
+        let none = change(Some("main"), &[]);
         let cases = [
-            (json!("src/*"), vec!["src/a/b.rs"], true),
-            (json!(["*.md"]), vec!["src/a.rs"], false),
-            (json!({"exclude": ["docs/*", "*.md"]}), vec!["README.md", "docs/x"], false),
-            (json!({"exclude": ["docs/*"]}), vec!["docs/x", "Makefile"], true),
-            (
-                json!({"include_re": "src/.*\\.c$", "exclude": "src/gen/*"}),
-                vec!["src/gen/a.c"],
-                false,
-            ),
-            (json!({"include_re": "src/.*\\.c$"}), vec!["a.c", "src/a.c"], true),
-            (json!({}), vec![], true),
+            (json!({"author": "Ann <a@h>"}), true, true),
+            (json!({"author_re": ".*@h"}), true, true),
+            (json!({"author_not_re": "Ann"}), false, false),
+            (json!({"author_not_eq": ["Bob", "Ann <a@h>"]}), false, false),
+            (json!({"files": "README.md"}), true, false),
+            (json!({"files_re": "src/"}), true, false),
+            (json!({"files_not_eq": "README.md"}), false, true),
+            (json!({"files_not_re": ["src/", "doc/"]}), false, true),
+            (json!({"filter": "branch == 'main' and files | length > 1"}), true, false),
+            (json!({"filter_fn": "properties.kind == 'pull'"}), true, true),
+            (json!({"filter": "properties.other"}), false, false),
+            (json!({"filter": "no_such_function()"}), false, false),
         ];
-        for (value, files, expected) in cases {
-            let mut problems = Problems::new();
-            let filter = FileFilter::parse(&raw(value.clone()), "fileIsImportant", &mut problems);
-            assert!(problems.is_empty(), "{problems}");
-            assert_eq!(filter.is_important(&change(None, &files)), expected, "{value}");
+        for (value, of_some, of_none) in cases {
+            let filter = filter(value.clone());
+            assert_eq!(filter.matches(&some), of_some, "{value} some");
+            assert_eq!(filter.matches(&none), of_none, "{value} none");
+        }
+        let why = filter(json!({"files_re": "doc/"})).why_not(&some).unwrap();
+        assert_eq!(why, "files 'src/a.c', 'README.md' does not match 'doc/'");
+        let why = filter(json!({"filter": "branch == 'dev'"})).why_not(&some).unwrap();
+        assert_eq!(why, "'branch == 'dev'' is not true");
+    }
+
+    #[test]
+    fn a_gerrit_filter_looks_at_what_gerrit_says() {
+        let mut change = change(Some("refs/changes/1/1/1"), &[]);
+        change.properties.set("event.type", "patchset-created", "Change");
+        change.properties.set("event.change.branch", "main", "Change");
+        let cases = [
+            (json!({"branch": "main", "eventtype": "patchset-created"}), true),
+            (json!({"branch": ["dev"]}), false),
+            (json!({"branch_re": "ma", "eventtype_re": "patch.*"}), true),
+            (json!({"eventtype": "ref-updated"}), false),
+            (json!({"branch_not_re": "refs/changes/"}), false),
+        ];
+        for (mut value, expected) in cases {
+            value["type"] = json!("GerritChangeFilter");
+            assert_eq!(filter(value.clone()).matches(&change), expected, "{value}");
         }
     }
 
@@ -408,12 +433,22 @@ mod tests {
     fn mistakes_are_reported_with_their_key() {
         let mut problems = Problems::new();
         ChangeFilter::parse(
-            &raw(json!({"branch_re": "(", "project": 3, "brnach": "x"})),
+            &Raw::from_json(json!({
+                "branch_re": "(", "project": 3, "brnach": "x", "filter": "a ==",
+                "property_re": { "p": "[" }, "files_not_re": "*",
+            })),
             "f",
             &mut problems,
         );
         let text = problems.to_string();
-        for part in ["f.branch_re: '(' is not", "f.project: must be", "did you mean 'branch'"] {
+        for part in [
+            "f.branch_re: '(' is not",
+            "f.project: must be",
+            "did you mean 'branch'",
+            "f.filter: the expression 'a ==' is wrong",
+            "f.property_re: '[' is not",
+            "f.files_not_re: '*' is not",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -1,68 +1,114 @@
 //! Which waiting requests a newer one makes superfluous (`collapseRequests`).
 
-use crate::model::{BuildRequestId, BuilderId, BuildsetId, Properties};
+use minijinja::value::Value as Jinja;
 
-/// An unclaimed request with what decides about collapsing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PendingRequest {
-    pub id: BuildRequestId,
-    pub buildset: BuildsetId,
-    pub builder: BuilderId,
-    /// A Trigger step waits for it.
-    pub waited_for: bool,
-    pub sources: Vec<PendingSource>,
-    /// The buildset's properties.
-    pub properties: Properties,
+use super::expression::Variables;
+use super::rules::{Collapse, PendingRequest, PendingSource};
+use crate::model::{BuildRequestId, Properties};
+
+/// A request that another one replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    pub gone: BuildRequestId,
+    pub by: BuildRequestId,
 }
 
-/// A source stamp of a pending request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PendingSource {
-    pub codebase: String,
-    pub repository: String,
-    pub project: String,
-    pub branch: Option<String>,
-    pub revision: Option<String>,
-    pub has_patch: bool,
-    /// Some change has this source stamp.
-    pub has_changes: bool,
+/// Older requests, the newest of them, that an expression is asked about.
+const LOOK: usize = 100;
+
+/// What becomes of the unclaimed requests of one builder when those after `seen` are new: each new
+/// one, oldest first, may replace older ones. Whoever was replaced by one that is itself replaced
+/// belongs to the last.
+///
+/// # Errors
+/// What is wrong with the rule's expression; nothing is replaced then.
+pub fn replaced(
+    requests: &[PendingRequest],
+    seen: BuildRequestId,
+    rule: &Collapse,
+) -> Result<Vec<Replaced>, String> {
+    let mut by_age: Vec<&PendingRequest> = requests.iter().collect();
+    by_age.sort_unstable_by_key(|request| request.id);
+    let mut replaced: Vec<Replaced> = Vec::new();
+    for (place, new) in by_age.iter().enumerate().filter(|(_, request)| request.id > seen) {
+        let first = match rule {
+            Collapse::If(_) => place.saturating_sub(LOOK),
+            _ => 0,
+        };
+        for old in &by_age[first..place] {
+            let by = replaced.iter().position(|other| other.gone == old.id);
+            if by.is_none() && may_replace(new, old, rule)? {
+                for earlier in replaced.iter_mut().filter(|other| other.by == old.id) {
+                    earlier.by = new.id;
+                }
+                replaced.push(Replaced { gone: old.id, by: new.id });
+            }
+        }
+    }
+    Ok(replaced)
 }
 
-/// The requests among `unclaimed` that `new` replaces, oldest first.
-pub fn collapsed_by(new: &PendingRequest, unclaimed: &[PendingRequest]) -> Vec<BuildRequestId> {
-    let mut ids: Vec<BuildRequestId> =
-        unclaimed.iter().filter(|old| can_collapse(new, old)).map(|old| old.id).collect();
-    ids.sort_unstable();
-    ids
-}
-
-/// Stock's default rule: same builder, same sources without patch, and either changes on both
-/// sides or the same revision; same properties from the scheduler. Only older requests collapse,
-/// so that two never replace each other, and none that a build waits for.
-pub fn can_collapse(new: &PendingRequest, old: &PendingRequest) -> bool {
+/// May `new` replace `old`? Whatever the rule says, only older requests of the same builder
+/// collapse, so that two never replace each other, and none that a build waits for.
+///
+/// # Errors
+/// What is wrong with the rule's expression.
+pub fn may_replace(
+    new: &PendingRequest,
+    old: &PendingRequest,
+    rule: &Collapse,
+) -> Result<bool, String> {
     if new.builder != old.builder || old.id >= new.id || new.waited_for || old.waited_for {
-        return false;
+        return Ok(false);
     }
-    if new.buildset == old.buildset {
-        return true;
-    }
+    Ok(match rule {
+        Collapse::Never => false,
+        Collapse::Compatible => are_compatible(new, old),
+        Collapse::SameSources => sources_agree(new, old, same_version),
+        Collapse::SameBranch => sources_agree(new, old, same_place),
+        Collapse::If(expression) => {
+            let variables = Variables::default()
+                .with("new", Jinja::from_serialize(new.to_json()))
+                .with("old", Jinja::from_serialize(old.to_json()))
+                .with("compatible", are_compatible(new, old));
+            expression.value(&variables)?.is_true()
+        }
+    })
+}
+
+/// Stock's default rule: one buildset, or the same sources without patch, each with changes on both
+/// sides or the same revision, and the same properties from the scheduler.
+fn are_compatible(new: &PendingRequest, old: &PendingRequest) -> bool {
+    new.buildset == old.buildset
+        || sources_agree(new, old, same_version)
+            && scheduler_properties(&new.properties) == scheduler_properties(&old.properties)
+}
+
+fn sources_agree(
+    new: &PendingRequest,
+    old: &PendingRequest,
+    agree: fn(&PendingSource, &PendingSource) -> bool,
+) -> bool {
     new.sources.len() == old.sources.len()
         && new.sources.iter().all(|source| {
             let other = old.sources.iter().find(|other| other.codebase == source.codebase);
-            other.is_some_and(|other| are_compatible(source, other))
+            other.is_some_and(|other| agree(source, other))
         })
-        && scheduler_properties(&new.properties) == scheduler_properties(&old.properties)
 }
 
-fn are_compatible(new: &PendingSource, old: &PendingSource) -> bool {
-    let same_place =
+fn same_place(new: &PendingSource, old: &PendingSource) -> bool {
+    let same =
         new.repository == old.repository && new.branch == old.branch && new.project == old.project;
-    let same_version = match (new.has_changes, old.has_changes) {
+    same && !new.has_patch && !old.has_patch
+}
+
+fn same_version(new: &PendingSource, old: &PendingSource) -> bool {
+    let version = match (new.has_changes, old.has_changes) {
         (true, true) => true,
         (false, false) => new.revision == old.revision,
         _ => false,
     };
-    same_place && same_version && !new.has_patch && !old.has_patch
+    version && same_place(new, old)
 }
 
 /// Properties a scheduler set, except its own name.
@@ -77,32 +123,30 @@ fn scheduler_properties(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::expression::Expression;
+    use super::super::rules::tests::request as plain;
     use super::*;
+    use crate::model::{BuilderId, BuildsetId};
 
     fn request(id: i64, change: impl FnOnce(&mut PendingRequest)) -> PendingRequest {
-        let mut request = PendingRequest {
-            id: BuildRequestId(id),
-            buildset: BuildsetId(id),
-            builder: BuilderId(1),
-            waited_for: false,
-            sources: vec![PendingSource {
-                branch: Some("main".into()),
-                revision: Some(id.to_string()),
-                has_changes: true,
-                ..PendingSource::default()
-            }],
-            properties: Properties::from_iter([("scheduler", json!(id), "Scheduler")]),
-        };
-        change(&mut request);
-        request
+        plain(id, |request| {
+            request.sources[0].revision = Some(id.to_string());
+            request.properties.set("scheduler", id, "Scheduler");
+            change(request);
+        })
+    }
+
+    fn forced(id: i64, revision: &str) -> PendingRequest {
+        request(id, |r| {
+            r.sources[0].has_changes = false;
+            r.sources[0].revision = Some(revision.into());
+        })
     }
 
     #[test]
     fn only_compatible_older_requests_collapse() {
         type Change = fn(&mut PendingRequest);
-        let cases: [(&str, Change, bool); 11] = [
+        let cases: [(&str, Change, bool); 13] = [
             ("same branch", |_| (), true),
             ("other branch", |r| r.sources[0].branch = None, false),
             ("other builder", |r| r.builder = BuilderId(2), false),
@@ -114,27 +158,54 @@ mod tests {
             ("more codebases", |r| r.sources.push(PendingSource::default()), false),
             ("waited for", |r| r.waited_for = true, false),
             ("own property", |r| _ = r.properties.set("p", 1, "Scheduler"), false),
+            ("forced property", |r| _ = r.properties.set("p", 1, "Force"), true),
+            ("same buildset", |r| (r.buildset, r.sources[0].branch) = (BuildsetId(9), None), true),
         ];
         let new = request(9, |_| ());
+        let may = |new: &PendingRequest, old: &PendingRequest| {
+            may_replace(new, old, &Collapse::Compatible).unwrap()
+        };
         for (what, change, expected) in cases {
-            assert_eq!(can_collapse(&new, &request(3, change)), expected, "{what}");
+            assert_eq!(may(&new, &request(3, change)), expected, "{what}");
         }
-        assert!(can_collapse(&new, &request(3, |r| _ = r.properties.set("p", 1, "Force"))));
-        assert!(!can_collapse(&request(3, |_| ()), &new), "newer ones stay");
+        assert!(!may(&request(3, |_| ()), &new), "newer ones stay");
     }
 
     #[test]
-    fn forced_requests_need_the_same_revision() {
-        let forced = |id, revision: &str| {
-            request(id, |r| {
-                r.sources[0].has_changes = false;
-                r.sources[0].revision = Some(revision.into());
-            })
+    fn other_rules_see_more_or_less() {
+        let expression = |text: &str| Collapse::If(Expression::parse(text).unwrap());
+        let newer = request(9, |r| _ = r.properties.set("p", 1, "Scheduler"));
+        let table = [
+            (Collapse::Never, false, false),
+            (Collapse::Compatible, false, false),
+            (Collapse::SameSources, true, false),
+            (Collapse::SameBranch, true, true),
+            (expression("true"), true, true),
+            (expression("compatible"), false, false),
+            (expression("new.branch == old.branch and old.has_changes"), true, false),
+            (expression("new.properties.p == 1 and not old.properties.p"), true, true),
+        ];
+        for (rule, with_changes, without) in table {
+            assert_eq!(
+                may_replace(&newer, &request(3, |_| ()), &rule),
+                Ok(with_changes),
+                "{rule:?}"
+            );
+            assert_eq!(may_replace(&newer, &forced(3, "x"), &rule), Ok(without), "{rule:?}");
+        }
+        let broken = expression("new.nothing()");
+        assert!(may_replace(&newer, &request(3, |_| ()), &broken).is_err());
+    }
+
+    #[test]
+    fn the_last_one_takes_them_all() {
+        let pairs = |requests: &[PendingRequest], seen: i64| -> Vec<(i64, i64)> {
+            let found = replaced(requests, BuildRequestId(seen), &Collapse::Compatible).unwrap();
+            found.iter().map(|r| (r.gone.0, r.by.0)).collect()
         };
-        let unclaimed = [forced(2, "a"), forced(1, "a"), forced(3, "b"), forced(4, "a")];
-        assert_eq!(
-            collapsed_by(&forced(4, "a"), &unclaimed),
-            [BuildRequestId(1), BuildRequestId(2)]
-        );
+        let queue = [forced(2, "a"), forced(1, "a"), forced(3, "b"), forced(4, "a")];
+        assert_eq!(pairs(&queue, 0), [(1, 4), (2, 4)]);
+        assert_eq!(pairs(&queue, 2), [(1, 4), (2, 4)]);
+        assert_eq!(pairs(&queue, 4), [], "nothing is new");
     }
 }

@@ -4,12 +4,16 @@
 //! identifier is a variable; `prop("name", default)` reaches all of them; `results` is the name of
 //! the step's result (`success`, `failure` …) and `results_code` its number.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::{Object, Value as Jinja};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use serde_json::Value;
 
+use crate::config::fields::FromRaw;
+use crate::config::raw::Raw;
 use crate::model::{Properties, Results};
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -38,6 +42,19 @@ impl Expression {
         &self.source
     }
 
+    /// What it comes to for these variables.
+    ///
+    /// # Errors
+    /// A message for people, as for a comparison of a number with text.
+    pub fn value(&self, variables: &Variables) -> Result<Jinja, String> {
+        let compiled = ENVIRONMENT
+            .compile_expression(&self.source)
+            .map_err(|error| complaint(&self.source, &error))?;
+        compiled
+            .eval(Jinja::from_object(variables.clone()))
+            .map_err(|error| complaint(&self.source, &error))
+    }
+
     /// Is it true for these properties? `results` is what the step ended with, for `hideStepIf`.
     ///
     /// # Errors
@@ -52,11 +69,97 @@ impl Expression {
             .map(|value| value.is_true())
             .map_err(|error| complaint(&self.source, &error))
     }
+
+    /// Is it true for these facts, whose top-level names are its variables?
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval).
+    pub fn holds(&self, facts: &Value) -> Result<bool, String> {
+        self.value(facts).map(|value| value.is_true())
+    }
+
+    /// The text that it makes of these facts; nothing and a missing name are empty.
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval).
+    pub fn text(&self, facts: &Value) -> Result<String, String> {
+        let value = self.value(facts)?;
+        Ok(if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() })
+    }
+
+    fn value(&self, facts: &Value) -> Result<Jinja, String> {
+        ENVIRONMENT
+            .compile_expression(&self.source)
+            .and_then(|compiled| compiled.eval(Jinja::from_serialize(facts)))
+            .map_err(|error| complaint(&self.source, &error))
+    }
+}
+
+/// Expressions that give a number.
+impl Expression {
+    /// # Errors
+    /// A message for people, also when the value is no number.
+    pub fn number(&self, properties: &Properties) -> Result<i64, String> {
+        let compiled = ENVIRONMENT
+            .compile_expression(&self.source)
+            .map_err(|error| complaint(&self.source, &error))?;
+        let scope = Scope { properties: Arc::new(properties.clone()), results: None };
+        let value = compiled
+            .eval(Jinja::from_object(scope))
+            .map_err(|error| complaint(&self.source, &error))?;
+        let number = value.is_number().then(|| i64::try_from(value.clone()).ok()).flatten();
+        number.ok_or_else(|| {
+            format!("the expression '{}' gives no whole number but '{value}'", self.source)
+        })
+    }
+}
+
+impl FromRaw for Expression {
+    fn from_raw(raw: &Raw) -> Result<Expression, String> {
+        match raw.as_text() {
+            Some(text) => Expression::parse(text),
+            None => Err(format!("must be an expression, not {}", raw.kind())),
+        }
+    }
 }
 
 fn complaint(source: &str, error: &Error) -> String {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     format!("the expression '{source}' is wrong: {detail}")
+}
+
+/// What an expression sees that is not about a build: named values, and behind them properties,
+/// which `prop("name", default)` reaches, too.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    named: HashMap<&'static str, Jinja>,
+    properties: Arc<Properties>,
+}
+
+impl Variables {
+    /// Every property whose name is an identifier is a variable.
+    pub fn of(properties: Arc<Properties>) -> Variables {
+        Variables { named: HashMap::new(), properties }
+    }
+
+    /// The same with one more variable, which hides a property of its name.
+    pub fn with(mut self, name: &'static str, value: impl Into<Jinja>) -> Variables {
+        self.named.insert(name, value.into());
+        self
+    }
+}
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Variables>, key: &Jinja) -> Option<Jinja> {
+        match key.as_str()? {
+            "prop" => Some(Jinja::from_object(Prop(self.properties.clone()))),
+            name => self
+                .named
+                .get(name)
+                .cloned()
+                .or_else(|| self.properties.get(name).map(Jinja::from_serialize)),
+        }
+    }
 }
 
 /// What an expression sees.
@@ -108,7 +211,7 @@ impl Object for Prop {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

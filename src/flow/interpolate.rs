@@ -8,6 +8,7 @@
 //! - `{ type = "Property", key = "…", default = …, defaultWhenFalse = true }` keeps the value's type
 //! - `{ type = "Secret", name = "…" }`
 
+mod pretty;
 mod python;
 mod template;
 
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{Properties, SourceStamp};
 
+pub use pretty::pretty;
 pub use python::{is_true, repr, text};
 
 use template::Template;
@@ -125,6 +127,22 @@ impl Renderable {
     /// A value without substitutions, whatever its strings hold.
     pub fn literal(value: impl Into<Value>) -> Renderable {
         Renderable { node: Node::Literal(value.into()) }
+    }
+
+    /// The value, when there is nothing to substitute in it.
+    pub fn as_literal(&self) -> Option<&Value> {
+        match &self.node {
+            Node::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The text, when it is one and the same for every build.
+    pub fn literal_text(&self) -> Option<&str> {
+        match &self.node {
+            Node::Literal(value) => value.as_str(),
+            _ => None,
+        }
     }
 
     /// The parts of a list or the one value, so that each can be rendered apart.

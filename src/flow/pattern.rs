@@ -1,7 +1,7 @@
 //! Regular expressions and shell patterns that compare by what the user wrote.
 
 use globset::{GlobBuilder, GlobMatcher};
-use regex::Regex;
+use regex::{Captures, Regex};
 
 /// A regular expression that must match from the beginning, like Python's `re.match`.
 #[derive(Debug, Clone)]
@@ -44,6 +44,88 @@ impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
         self.source == other.source
     }
+}
+
+/// A text with references to what a pattern has matched, as Python's `expand` reads it: `\1`,
+/// `\g<1>`, `\g<name>`, and `\\` for a backslash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternTemplate {
+    source: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Number(usize),
+    Name(String),
+}
+
+impl PatternTemplate {
+    /// # Errors
+    /// A message for people, when one of `patterns` does not have a group that is referred to.
+    pub fn new(source: &str, patterns: &[Pattern]) -> Result<PatternTemplate, String> {
+        let mut pieces = Vec::new();
+        let mut rest = source;
+        while let Some(at) = rest.find('\\') {
+            pieces.push(Piece::Text(rest[..at].to_owned()));
+            let (piece, after) = reference(&rest[at + 1..])
+                .ok_or_else(|| format!("'{source}' has a backslash that refers to no group"))?;
+            pieces.push(piece);
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        for pattern in patterns {
+            let names: Vec<&str> = pattern.regex.capture_names().flatten().collect();
+            let missing = pieces.iter().find_map(|piece| match piece {
+                Piece::Number(number) if *number >= pattern.regex.captures_len() => {
+                    Some(number.to_string())
+                }
+                Piece::Name(name) if !names.contains(&name.as_str()) => Some(name.clone()),
+                _ => None,
+            });
+            if let Some(missing) = missing {
+                return Err(format!("'{}' has no group '{missing}'", pattern.source));
+            }
+        }
+        Ok(PatternTemplate { source: source.to_owned(), pieces })
+    }
+
+    /// A text without references.
+    pub fn literal(text: &str) -> PatternTemplate {
+        PatternTemplate { source: text.to_owned(), pieces: vec![Piece::Text(text.to_owned())] }
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The text with what was matched; a group that took no part is empty.
+    pub fn expand(&self, found: &Captures<'_>) -> String {
+        let group = |group: Option<regex::Match<'_>>| {
+            group.map(|group| group.as_str().to_owned()).unwrap_or_default()
+        };
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Number(number) => group(found.get(*number)),
+            Piece::Name(name) => group(found.name(name)),
+        });
+        pieces.collect()
+    }
+}
+
+/// What stands behind a backslash, and what follows it.
+fn reference(text: &str) -> Option<(Piece, &str)> {
+    if let Some(rest) = text.strip_prefix('\\') {
+        return Some((Piece::Text("\\".to_owned()), rest));
+    }
+    if let Some(rest) = text.strip_prefix("g<") {
+        let (name, after) = rest.split_once('>')?;
+        let number = name.parse().ok().map(Piece::Number);
+        return Some((number.unwrap_or_else(|| Piece::Name(name.to_owned())), after));
+    }
+    let digits = text.bytes().take(2).take_while(u8::is_ascii_digit).count();
+    Some((Piece::Number(text[..digits].parse().ok()?), &text[digits..]))
 }
 
 /// A shell pattern for paths: `*` and `**` cross directories, as in Python's `fnmatch`.

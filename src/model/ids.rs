@@ -46,6 +46,8 @@ ids! {
     StepId,
     /// `logs.id`
     LogId,
+    /// `test_result_sets.id`
+    TestResultSetId,
     /// `objects.id`: the owner of rows in `object_state`
     ObjectId,
 }

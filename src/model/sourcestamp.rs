@@ -11,6 +11,20 @@ pub struct NewSourceStamp {
     pub repository: String,
     pub project: String,
     pub codebase: String,
+    /// With a patch it is a stamp of its own, shared with nobody.
+    pub patch: Option<NewPatch>,
+}
+
+/// A patch that is stored with its source stamp.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct NewPatch {
+    /// The N of `patch -pN`.
+    pub level: i64,
+    pub body: Vec<u8>,
+    pub author: String,
+    pub comment: String,
+    /// Directory to patch in, relative to the workdir.
+    pub subdir: String,
 }
 
 /// A stored source stamp. Equal stamps share one row.
@@ -26,7 +40,7 @@ pub struct SourceStamp {
     pub patch: Option<Patch>,
 }
 
-/// A patch submitted by `buildbot try`.
+/// A patch that came with `buildbot try` or a force form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
     pub id: PatchId,

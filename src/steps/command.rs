@@ -6,11 +6,12 @@ use indexmap::IndexMap;
 use protocol::command::{Arg, CommandLine, EnvValue, Limits, LogFile, Shell};
 use serde_json::Value;
 
+use super::registry::results;
 use super::render::{render, render_optional, render_text, table};
 use super::{Finished, StepError, Stream, Workbench};
 use crate::config::fields::{Fields, FromRaw};
 use crate::config::raw::{Raw, RawValue};
-use crate::flow::interpolate::{Renderable, text};
+use crate::flow::interpolate::{Renderable, UsedSecret, mask, text};
 use crate::model::{LogType, Results};
 
 /// Where steps work unless `workdir` says otherwise; the stock default.
@@ -89,7 +90,15 @@ impl ProgramOptions {
         bench: &dyn Workbench,
         command: &Renderable,
     ) -> Result<(Shell, String), StepError> {
-        let command = render_command(bench, command)?;
+        self.shell(bench, render_command(bench, command)?)
+    }
+
+    /// As [`ProgramOptions::render`], for a command that the step has put together.
+    pub fn shell(
+        &self,
+        bench: &dyn Workbench,
+        command: RenderedCommand,
+    ) -> Result<(Shell, String), StepError> {
         let mut logfiles = Vec::new();
         for (name, filename, follow) in &self.logfiles {
             let filename = render_text(bench, filename)?;
@@ -149,34 +158,63 @@ pub(super) fn render_command(
     let whole = render(bench, command)?;
     if let Value::String(_) = whole.value {
         let (real, shown) = whole.texts();
-        let words: Vec<&str> = shown.split_whitespace().collect();
-        let summary = command_summary(&words);
-        let line = if real == shown || bench.worker().system == "nt" {
-            CommandLine::Text(real)
-        } else {
-            let shell = ["/bin/sh", "-c"].map(|arg| Arg::Plain(arg.to_owned()));
-            CommandLine::Args(shell.into_iter().chain([Arg::Obfuscated { real, shown }]).collect())
-        };
-        return Ok(RenderedCommand { line, summary });
+        return Ok(command_line(bench, real, shown));
     }
-    let mut args = Vec::new();
-    for item in command.items() {
-        let item = render(bench, &item)?;
-        for value in flatten(item.value) {
-            let real = text(&value);
-            let shown = crate::flow::interpolate::mask(&real, &item.secrets).into_owned();
-            args.push(match real == shown {
-                true => Arg::Plain(real),
-                false => Arg::Obfuscated { real, shown },
-            });
-        }
-    }
-    if args.is_empty() || whole.value.is_null() {
+    let mut words = Words::default();
+    words.add(bench, command)?;
+    if words.0.is_empty() || whole.value.is_null() {
         return Err(StepError::Failed("'command' is empty".to_owned()));
     }
-    let words: Vec<&str> = args.iter().map(shown).collect();
+    Ok(words.finish())
+}
+
+/// A command line for a shell, which is shown as `shown`.
+pub(super) fn command_line(bench: &dyn Workbench, real: String, shown: String) -> RenderedCommand {
+    let words: Vec<&str> = shown.split_whitespace().collect();
     let summary = command_summary(&words);
-    Ok(RenderedCommand { line: CommandLine::Args(args), summary })
+    let line = if real == shown || bench.worker().system == "nt" {
+        CommandLine::Text(real)
+    } else {
+        let shell = ["/bin/sh", "-c"].map(|arg| Arg::Plain(arg.to_owned()));
+        CommandLine::Args(shell.into_iter().chain([Arg::Obfuscated { real, shown }]).collect())
+    };
+    RenderedCommand { line, summary }
+}
+
+/// The words of a command without a shell; those with secrets in them are obfuscated.
+#[derive(Default)]
+pub(super) struct Words(Vec<Arg>);
+
+impl Words {
+    pub fn plain(&mut self, word: impl Into<String>) {
+        self.0.push(Arg::Plain(word.into()));
+    }
+
+    /// A word in which these secrets may stand.
+    pub fn word(&mut self, real: String, secrets: &[UsedSecret]) {
+        let shown = mask(&real, secrets).into_owned();
+        self.0.push(match real == shown {
+            true => Arg::Plain(real),
+            false => Arg::Obfuscated { real, shown },
+        });
+    }
+
+    /// The words of a value: those of a list, however nested, or the one.
+    pub fn add(&mut self, bench: &dyn Workbench, value: &Renderable) -> Result<(), StepError> {
+        for item in value.items() {
+            let item = render(bench, &item)?;
+            for value in flatten(item.value) {
+                self.word(text(&value), &item.secrets);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> RenderedCommand {
+        let words: Vec<&str> = self.0.iter().map(shown).collect();
+        let summary = command_summary(&words);
+        RenderedCommand { line: CommandLine::Args(self.0), summary }
+    }
 }
 
 fn shown(arg: &Arg) -> &str {
@@ -364,14 +402,7 @@ fn decode_rc(fields: &mut Fields<'_>) -> BTreeMap<Option<i64>, Results> {
             "None" => Some(None),
             key => key.parse().ok().map(Some),
         };
-        let results = match &value.value {
-            RawValue::Int(code) => Results::from_code(*code),
-            RawValue::Text(name) => {
-                Results::ALL.into_iter().find(|results| results.name() == name.to_lowercase())
-            }
-            _ => None,
-        };
-        match (rc, results) {
+        match (rc, results(&value.value)) {
             (Some(rc), Some(results)) => {
                 decoded.insert(rc, results);
             }

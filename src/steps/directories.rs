@@ -8,7 +8,7 @@ use protocol::command::{Command, Limits};
 use super::command::positive;
 use super::line::Line;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_text, render_texts};
 use super::{Capture, Finished, Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
@@ -125,27 +125,48 @@ fn described(running: &str) -> StepOptions {
     }
 }
 
-pub(super) fn make_defaults() -> StepOptions {
+pub(super) const TYPES: &[StepType] = &[
+    StepType {
+        class: "MakeDirectory",
+        name: "MakeDirectory",
+        defaults: make_defaults,
+        parse: make,
+    },
+    StepType {
+        class: "RemoveDirectory",
+        name: "RemoveDirectory",
+        defaults: remove_defaults,
+        parse: remove,
+    },
+    StepType {
+        class: "CopyDirectory",
+        name: "CopyDirectory",
+        defaults: copy_defaults,
+        parse: copy,
+    },
+];
+
+fn make_defaults() -> StepOptions {
     described("Creating")
 }
 
-pub(super) fn make(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn make(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     build(Action::Make(fields.required("dir")), draft, "Created")
 }
 
-pub(super) fn remove_defaults() -> StepOptions {
+fn remove_defaults() -> StepOptions {
     described("Deleting")
 }
 
-pub(super) fn remove(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn remove(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     build(Action::Remove(fields.required("dir")), draft, "Deleted")
 }
 
-pub(super) fn copy_defaults() -> StepOptions {
+fn copy_defaults() -> StepOptions {
     described("Copying")
 }
 
-pub(super) fn copy(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn copy(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let action = Action::Copy {
         from: fields.required("src"),
         to: fields.required("dest"),

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use protocol::command::Command;
 
 use super::line::Line;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_text};
 use super::transfer::TransferEnd;
 use super::transfer::options::{BlockOptions, mode, renamed};
 use super::transfer::path::base_name;
 use super::transfer::run::{render_master_path, transfer};
 use super::transfer::source::SentFile;
-use super::upload::BLOCK;
+use super::upload::{self, BLOCK};
 use super::{Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::{Renderable, repr};
@@ -83,9 +83,25 @@ impl Step for FileDownload {
             }
         }
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.told(bench))
+    }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+impl FileDownload {
+    /// `sends /srv/a.conf to build/a.conf of the worker`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let source = render_master_path(bench, "mastersrc", &self.source)?;
+        let target = render(bench, &self.target.destination)?.texts().1;
+        Ok(format!("sends {} to {target} of the worker", source.display()))
+    }
+}
+
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "FileDownload", name: "download", defaults: upload::defaults, parse }];
+
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let target = Target::parse(fields, draft);
     Arc::new(FileDownload { source: fields.required("mastersrc"), target })
 }

@@ -15,11 +15,15 @@ use tokio::sync::watch;
 
 use super::transfer::TransferEnd;
 use super::{
-    BuilderFacts, Capture, Finished, Outcome, StepError, StepPlan, Stream, Workbench, WorkerFacts,
+    BuilderFacts, Capture, ChildBuild, ChildRequest, Finished, LineObserver, Observing, Outcome,
+    StepError, StepPlan, Stream, TriggerOrder, Workbench, WorkerFacts,
 };
 use crate::config::problems::{Place, Problems};
 use crate::config::raw::{Raw, RawValue};
-use crate::model::{Change, LogType, Properties, SourceStamp, SourceStampId};
+use crate::model::{
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, SourceStampId, TestResult,
+    TestResultSetId, TestSet,
+};
 
 /// Where commands go.
 pub(super) enum Worker {
@@ -45,6 +49,7 @@ pub(super) struct FakeBench {
     pub logs: Vec<(String, Stream, String)>,
     /// Text, address.
     pub urls: Vec<(String, String)>,
+    pub test_sets: Vec<(TestSet, Vec<TestResult>)>,
     /// Lines shown while the step ran.
     pub summaries: Vec<String>,
     /// Where the output of commands goes.
@@ -52,6 +57,12 @@ pub(super) struct FakeBench {
     /// Somebody stops the step after so many blocks of a transfer.
     pub interrupt_after: Option<usize>,
     pub basedir: PathBuf,
+    /// What schedulers were asked for.
+    pub orders: Vec<TriggerOrder>,
+    /// How triggered requests stand, at each look at them.
+    pub children: VecDeque<Vec<ChildRequest>>,
+    /// Requests that were cancelled.
+    pub cancelled: Vec<BuildRequestId>,
     /// Send a reason to interrupt.
     pub interrupt: watch::Sender<Option<String>>,
 }
@@ -77,10 +88,14 @@ impl FakeBench {
             commands: Vec::new(),
             logs: Vec::new(),
             urls: Vec::new(),
+            test_sets: Vec::new(),
             summaries: Vec::new(),
             output_log: "stdio".into(),
             interrupt_after: None,
             basedir: std::env::temp_dir(),
+            orders: Vec::new(),
+            children: VecDeque::new(),
+            cancelled: Vec::new(),
             interrupt: watch::Sender::new(None),
         }
     }
@@ -96,6 +111,15 @@ impl FakeBench {
             [Command::Shell(shell)] => shell,
             other => panic!("not one shell command: {other:?}"),
         }
+    }
+
+    async fn answer(&mut self, command: Command) -> Result<Finished, StepError> {
+        self.commands.push(command.clone());
+        Ok(match &mut self.worker_side {
+            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
+            Worker::Local(directory) => run_local(directory, command).await,
+            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
+        })
     }
 
     /// Puts the output into the log.
@@ -120,6 +144,18 @@ impl FakeBench {
         let outcome = plan.step.run(self).await.unwrap();
         let text = plan.done_text(&outcome);
         (outcome, text)
+    }
+}
+
+/// A request of the builder, with one build once it is complete.
+pub(super) fn child(id: i64, builder: &str, results: Option<Results>) -> ChildRequest {
+    let build = ChildBuild { number: 10 + id, url: format!("/build/{id}"), results };
+    ChildRequest {
+        request: BuildRequestId(id),
+        builder: builder.into(),
+        url: format!("/request/{id}"),
+        results,
+        builds: results.map(|_| build).into_iter().collect(),
     }
 }
 
@@ -202,12 +238,21 @@ impl Workbench for FakeBench {
     }
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
-        self.commands.push(command.clone());
-        let finished = match &mut self.worker_side {
-            Worker::Script(answers) => answers.pop_front().ok_or(StepError::WorkerLost)?,
-            Worker::Local(directory) => run_local(directory, command).await,
-            Worker::Sends { .. } => panic!("not a transfer: {command:?}"),
-        };
+        let finished = self.answer(command).await?;
+        Ok(self.ended(finished, capture))
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        let finished = self.answer(command).await?;
+        let mut observing = Observing::new(observer);
+        observing.push(Stream::Stdout, &finished.stdout);
+        observing.push(Stream::Stderr, &finished.stderr);
+        observing.finish();
         Ok(self.ended(finished, capture))
     }
 
@@ -231,6 +276,13 @@ impl Workbench for FakeBench {
         Ok(self.ended(finished, capture))
     }
 
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError> {
+        let reason = self.interrupt.send_replace(None);
+        let finished = self.command(command, Capture::default()).await;
+        self.interrupt.send_replace(reason);
+        finished
+    }
+
     async fn log(
         &mut self,
         name: &str,
@@ -246,8 +298,50 @@ impl Workbench for FakeBench {
         Ok(())
     }
 
+    /// Requests have numbers that count up, and a builder named like the scheduler. A scheduler
+    /// named `missing` does not exist.
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError> {
+        let name = order.scheduler.clone();
+        if name == "missing" {
+            return Err(StepError::Failed("there is no scheduler 'missing'".into()));
+        }
+        self.orders.push(order);
+        Ok(vec![child(self.orders.len() as i64, &name, None)])
+    }
+
+    async fn await_children(
+        &mut self,
+        _requests: &[BuildRequestId],
+        _complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError> {
+        Ok(self.children.pop_front())
+    }
+
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        _reason: &str,
+    ) -> Result<(), StepError> {
+        self.cancelled.extend(requests);
+        Ok(())
+    }
+
     fn set_output_log(&mut self, name: &str) {
         self.output_log = name.into();
+    }
+
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError> {
+        self.test_sets.push((set, Vec::new()));
+        Ok(TestResultSetId(self.test_sets.len() as i64))
+    }
+
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        self.test_sets[set.0 as usize - 1].1.extend(results);
+        Ok(())
     }
 
     fn set_summary(&mut self, text: &str) {
@@ -273,8 +367,11 @@ async fn run_local(base: &Path, command: Command) -> Finished {
         Command::MakeDirectory { dir } => by_rc(std::fs::create_dir_all(base.join(dir))),
         Command::RemoveDirectory { dirs, .. } => {
             let remove = |dir: &String| match std::fs::remove_dir_all(base.join(dir)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                    std::fs::remove_file(base.join(dir))
+                }
+                removed => removed,
             };
             by_rc(dirs.iter().try_for_each(remove))
         }

@@ -8,7 +8,7 @@ use protocol::update::Update;
 
 use super::line::Line;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_text;
 use super::{Capture, Outcome, Step, StepError, Workbench};
 use crate::config::fields::Fields;
@@ -44,11 +44,14 @@ impl Step for FileExists {
     }
 }
 
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "FileExists", name: "FileExists", defaults, parse }];
+
 /// A failure ends the build.
-pub(super) fn defaults() -> StepOptions {
+fn defaults() -> StepOptions {
     StepOptions { halt_on_failure: true, ..StepOptions::default() }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(FileExists { file: fields.required("file"), line: Line::of(draft) })
 }

@@ -4,38 +4,50 @@
 //! starts clean by `method`: `clobber` (new clone), `fresh` (removes everything untracked),
 //! `clean` (keeps ignored files) or `copy` (updates a directory of its own and copies it). A
 //! directory that is no checkout, or a broken one, is replaced by a new clone.
+//!
+//! GitHub, GitLab and Gerrit are the same step; they know where these systems keep a change that
+//! is under review.
 
+mod access;
 mod checkout;
+mod command;
+mod credentials;
 mod describe;
+mod fetch;
 mod options;
+mod review;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::command::Limits;
-use serde_json::Value;
 
-use super::plan::StepOptions;
-use super::registry::Draft;
-use super::render::{render, render_optional};
-use super::{Outcome, Step, StepError, Stream, Workbench};
+use super::registry::{Draft, StepType};
+use super::source::options::SourceOptions;
+use super::source::site::Site;
+use super::source::{self, End, SourceControl, SourceStep, Wanted};
+use super::{Step, StepError};
 use crate::config::fields::Fields;
-use crate::flow::interpolate::{Renderable, UsedSecret};
-use crate::model::{LogType, Patch, Results};
+use crate::flow::interpolate::Renderable;
 
-use checkout::{Checkout, End};
+use checkout::Checkout;
+use credentials::Credentials;
 use describe::Describe;
+use options::ModeOption;
+use review::Review;
 
 /// The options, as read.
 #[derive(Debug)]
 struct Git {
+    source: SourceOptions,
+    review: Review,
     repourl: Renderable,
     /// For addresses like `host:path`.
     port: u16,
     branch: Option<Renderable>,
-    mode: Mode,
+    mode: ModeOption,
     reference: Option<Renderable>,
     origin: Option<Renderable>,
     submodules: bool,
@@ -49,14 +61,7 @@ struct Git {
     clobber_on_failure: bool,
     describe: Option<Describe>,
     config: Vec<(String, Renderable)>,
-    codebase: String,
-    always_use_latest: bool,
-    retry: Option<Retry>,
-    workdir: Option<Renderable>,
-    env: Renderable,
-    limits: Limits,
-    /// What the step's line begins with when it has to say more.
-    done: String,
+    credentials: Credentials,
 }
 
 /// How thorough a checkout is.
@@ -69,102 +74,28 @@ enum Mode {
     Copy,
 }
 
-/// `retry = [delay, repeats]`: a failed clone is tried again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Retry {
-    delay: std::time::Duration,
-    repeats: u32,
-}
-
-/// Which version to check out.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Wanted {
-    branch: Option<String>,
-    revision: Option<String>,
-    patch: Option<Patch>,
-}
-
 #[async_trait(?Send)]
-impl Step for Git {
-    async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError> {
-        let Some(wanted) = self.wanted(bench)? else {
-            let text = format!("no source stamp of codebase '{}' in this build\n", self.codebase);
-            bench.log("log", LogType::Text, Stream::Stdout, &text).await?;
-            let summary = format!("Codebase {} not in build", self.codebase);
-            return Ok(Outcome::new(Results::Failure, summary));
+impl SourceControl for Git {
+    fn class(&self) -> &'static str {
+        self.review.class()
+    }
+
+    fn options(&self) -> &SourceOptions {
+        &self.source
+    }
+
+    fn default_branch(&self) -> Option<&Renderable> {
+        self.branch.as_ref()
+    }
+
+    async fn check_out(&self, site: &mut Site<'_>, wanted: &Wanted) -> Result<(), End> {
+        let mut wanted = wanted.clone();
+        let proposed = self.review.find(site, self.source.always_use_latest, &mut wanted)?;
+        let url = match proposed {
+            Some(url) => url,
+            None => site.word(&self.repourl).map_err(StepError::from)?,
         };
-        if let Some(patch) = &wanted.patch {
-            let text = String::from_utf8_lossy(&patch.body).into_owned();
-            bench.log("patch", LogType::Text, Stream::Stdout, &text).await?;
-        }
-        let mut checkout = Checkout::prepare(self, bench, wanted)?;
-        match checkout.run().await {
-            Ok(()) => Ok(Outcome::plain(Results::Success)),
-            Err(End::Result { results, reason, limit }) => {
-                let summary = match reason {
-                    Some(reason) => format!("{}: {reason}", self.done),
-                    None => String::new(),
-                };
-                Ok(Outcome { results, summary, limit })
-            }
-            Err(End::Error(error)) => Err(error),
-        }
-    }
-}
-
-impl Git {
-    /// The version that the build's source stamp asks for; `None` without a stamp. The option
-    /// `branch` stands in for a stamp without one, the last change's revision likewise.
-    fn wanted(&self, bench: &mut dyn Workbench) -> Result<Option<Wanted>, StepError> {
-        let default_branch = render_optional(bench, self.branch.as_ref())?;
-        if self.always_use_latest {
-            return Ok(Some(Wanted { branch: default_branch, ..Wanted::default() }));
-        }
-        let stamp = bench.sources().iter().find(|stamp| stamp.codebase == self.codebase).cloned();
-        let Some(stamp) = stamp else { return Ok(None) };
-        let mut revision = stamp.revision.filter(|revision| !revision.is_empty());
-        if revision.is_none() {
-            let mut changes = bench.changes().iter().rev();
-            let last = changes.find(|change| change.codebase == self.codebase);
-            revision = last.and_then(|change| change.revision.clone());
-            if let Some(revision) = &revision {
-                self.set_source_property(bench, "revision", revision)?;
-            }
-        }
-        let branch = stamp.branch.filter(|branch| !branch.is_empty()).or(default_branch);
-        Ok(Some(Wanted { branch, revision, patch: stamp.patch }))
-    }
-
-    /// Sets a property of the sources: a table by codebase, unless the codebase is the default.
-    fn set_source_property(
-        &self,
-        bench: &mut dyn Workbench,
-        name: &str,
-        value: &str,
-    ) -> Result<(), StepError> {
-        let value = if self.codebase.is_empty() {
-            Value::from(value)
-        } else {
-            let mut table = match bench.properties().get(name) {
-                Some(Value::Object(table)) => table.clone(),
-                // A scheduler sets `revision` to text or nothing; the codebases' table replaces it.
-                _ => serde_json::Map::new(),
-            };
-            table.insert(self.codebase.clone(), Value::from(value));
-            Value::Object(table)
-        };
-        bench.set_property(name, value, "Git");
-        Ok(())
-    }
-
-    /// The repository's address, and the secrets in it.
-    fn address(&self, bench: &dyn Workbench) -> Result<(String, Vec<UsedSecret>), StepError> {
-        let rendered = render(bench, &self.repourl)?;
-        let (url, _) = rendered.texts();
-        if url.is_empty() {
-            return Err(StepError::Failed("'repourl' is empty".to_owned()));
-        }
-        Ok((with_port(&url, self.port), rendered.secrets))
+        Checkout::prepare(self, site, url, wanted)?.run().await
     }
 }
 
@@ -180,16 +111,25 @@ fn with_port(url: &str, port: u16) -> String {
     }
 }
 
-/// As for all source steps: without sources there is nothing to do.
-pub(super) fn defaults() -> StepOptions {
-    StepOptions {
-        halt_on_failure: true,
-        description: Some("updating".to_owned()),
-        description_done: Some("update".to_owned()),
-        ..StepOptions::default()
-    }
+pub(super) const TYPES: &[StepType] = &[
+    StepType { class: "Git", name: "git", defaults: source::defaults, parse: git },
+    StepType { class: "GitHub", name: "git", defaults: source::defaults, parse: github },
+    StepType { class: "GitLab", name: "git", defaults: source::defaults, parse: gitlab },
+    StepType { class: "Gerrit", name: "git", defaults: source::defaults, parse: gerrit },
+];
+
+fn git(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+    Arc::new(SourceStep(options::parse(fields, draft, Review::None)))
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
-    Arc::new(options::parse(fields, draft))
+fn github(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+    Arc::new(SourceStep(options::parse(fields, draft, Review::GitHub)))
+}
+
+fn gitlab(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+    Arc::new(SourceStep(options::parse(fields, draft, Review::GitLab)))
+}
+
+fn gerrit(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+    Arc::new(SourceStep(options::parse(fields, draft, Review::Gerrit)))
 }

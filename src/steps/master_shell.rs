@@ -1,6 +1,9 @@
 //! MasterShellCommand: runs a program on the master's own machine.
 
-use std::path::PathBuf;
+mod output;
+
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +12,22 @@ use async_trait::async_trait;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use protocol::command::{Arg, CommandLine, EnvValue};
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use super::command::{environment, positive, render_command, render_own_env};
 use super::interruption::interrupted;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_optional;
 use super::{LimitReached, Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::Renderable;
 use crate::model::{LogType, Results};
+use output::Output;
 
 /// How long output is still read after the program ended: a daemon that it left behind may keep
 /// the pipe open for ever.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// Bytes read at once.
-const BLOCK: usize = 64 * 1024;
 
 #[derive(Debug)]
 struct MasterShellCommand {
@@ -37,7 +37,19 @@ struct MasterShellCommand {
     env: Renderable,
     interrupt_signal: Signal,
     log_environ: bool,
+    /// Run in a terminal.
+    use_pty: bool,
     runtime_timeout: Option<Duration>,
+}
+
+/// A variable of the environment; `None` removes it.
+type Variable = (String, Option<String>);
+
+/// A program that runs, and what it prints.
+struct Started {
+    child: Child,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
 }
 
 /// How the program ended.
@@ -54,26 +66,24 @@ impl Step for MasterShellCommand {
         let directory = self.directory(bench)?;
         let env = self.environment(bench)?;
         self.header(bench, &line, &directory, &env).await?;
-        let mut command = Command::new(real(&argv[0]));
-        command.args(argv[1..].iter().map(real)).current_dir(&directory).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
-        for (name, value) in &env {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        let child = match command.spawn() {
-            Ok(child) => child,
+        let started = match self.use_pty {
+            true => on_terminal(&argv, &directory, &env),
+            false => with_pipes(&argv, &directory, &env),
+        };
+        let started = match started {
+            Ok(started) => started,
             Err(error) => {
                 let text = format!("cannot run '{}': {error}\n", shown(&argv[0]));
                 bench.log("stdio", LogType::Stdio, Stream::Stderr, &text).await?;
                 return Ok(Outcome::new(Results::Failure, "failed to start"));
             }
         };
-        let ended = self.follow(bench, child).await?;
+        let ended = self.follow(bench, started).await?;
         finish(bench, ended).await
+    }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.argv(bench).map(|(_, line)| line))
     }
 }
 
@@ -98,10 +108,7 @@ impl MasterShellCommand {
     }
 
     /// Variables over the master's own environment; `${NAME}` in them is the master's.
-    fn environment(
-        &self,
-        bench: &dyn Workbench,
-    ) -> Result<Vec<(String, Option<String>)>, StepError> {
+    fn environment(&self, bench: &dyn Workbench) -> Result<Vec<Variable>, StepError> {
         let variables = render_own_env(bench, &self.env)?;
         let expanded = variables.into_iter().map(|(name, value)| {
             let value = value.map(|value| match value {
@@ -119,8 +126,8 @@ impl MasterShellCommand {
         &self,
         bench: &mut dyn Workbench,
         shown: &str,
-        directory: &std::path::Path,
-        env: &[(String, Option<String>)],
+        directory: &Path,
+        env: &[Variable],
     ) -> Result<(), StepError> {
         let mut text = format!(
             "{}\n\n** RUNNING ON BUILDMASTER **\n in dir {}\n",
@@ -138,11 +145,10 @@ impl MasterShellCommand {
     async fn follow(
         &self,
         bench: &mut dyn Workbench,
-        mut child: Child,
+        started: Started,
     ) -> Result<Ended, StepError> {
+        let Started { mut child, mut stdout, mut stderr } = started;
         let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
-        let mut stdout = child.stdout.take().map(Output::new);
-        let mut stderr = child.stderr.take().map(Output::new);
         let mut interruption = bench.interruption();
         let mut deadline = self.runtime_timeout.map(|after| tokio::time::Instant::now() + after);
         let mut ended = None;
@@ -187,6 +193,43 @@ impl MasterShellCommand {
     }
 }
 
+fn with_pipes(argv: &[Arg], directory: &Path, env: &[Variable]) -> io::Result<Started> {
+    let mut command = Command::new(real(&argv[0]));
+    command.args(argv[1..].iter().map(real)).current_dir(directory).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    for (name, value) in env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command.spawn()?;
+    let stdout = child.stdout.take().map(Output::new);
+    let stderr = child.stderr.take().map(Output::new);
+    Ok(Started { child, stdout, stderr })
+}
+
+/// The terminal is the program's session and so its group; its stderr is part of stdout.
+fn on_terminal(argv: &[Arg], directory: &Path, env: &[Variable]) -> io::Result<Started> {
+    let (terminal, end) = pty_process::open().map_err(io::Error::other)?;
+    let mut command = pty_process::Command::new(real(&argv[0]))
+        .args(argv[1..].iter().map(real))
+        .current_dir(directory)
+        .kill_on_drop(true);
+    for (name, value) in env {
+        command = match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let child = command.spawn(end).map_err(|error| match error {
+        pty_process::Error::Io(error) => error,
+        other => io::Error::other(other),
+    })?;
+    Ok(Started { child, stdout: Some(Output::new(terminal)), stderr: None })
+}
+
 /// The outcome, with its last header line.
 async fn finish(bench: &mut dyn Workbench, ended: Ended) -> Result<Outcome, StepError> {
     use std::os::unix::process::ExitStatusExt;
@@ -218,60 +261,16 @@ async fn finish(bench: &mut dyn Workbench, ended: Ended) -> Result<Outcome, Step
     Ok(outcome)
 }
 
-/// One pipe, decoded: characters may be cut by a read.
-struct Output<R> {
-    pipe: R,
-    buffer: Box<[u8]>,
-    /// Bytes at the beginning of `buffer` that are the beginning of a character.
-    kept: usize,
-}
-
-impl<R: AsyncRead + Unpin> Output<R> {
-    fn new(pipe: R) -> Output<R> {
-        Output { pipe, buffer: vec![0; BLOCK].into_boxed_slice(), kept: 0 }
-    }
-
-    /// The next text; `None` at the end. Safe to drop while it waits.
-    async fn read(&mut self) -> Option<String> {
-        let count = self.pipe.read(&mut self.buffer[self.kept..]).await.unwrap_or(0);
-        let filled = self.kept + count;
-        if filled == 0 {
-            return None;
-        }
-        let whole = if count == 0 { filled } else { whole_characters(&self.buffer[..filled]) };
-        let text = String::from_utf8_lossy(&self.buffer[..whole]).into_owned();
-        self.buffer.copy_within(whole..filled, 0);
-        self.kept = filled - whole;
-        Some(text)
-    }
-}
-
-/// How many bytes are left without a character that may still become whole.
-fn whole_characters(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => {
-            let tail = bytes.len().saturating_sub(3);
-            let cut = (tail..bytes.len()).find(|at| {
-                matches!(std::str::from_utf8(&bytes[*at..]),
-                    Err(error) if error.valid_up_to() == 0 && error.error_len().is_none())
-            });
-            cut.unwrap_or(bytes.len())
-        }
-        Ok(_) => bytes.len(),
-    }
-}
-
-async fn next<R: AsyncRead + Unpin>(output: &mut Option<Output<R>>) -> Option<String> {
+async fn next(output: &mut Option<Output>) -> Option<String> {
     match output {
         Some(output) => output.read().await,
         None => std::future::pending().await,
     }
 }
 
-async fn forward<R>(
+async fn forward(
     bench: &mut dyn Workbench,
-    output: &mut Option<Output<R>>,
+    output: &mut Option<Output>,
     stream: Stream,
     text: Option<String>,
 ) -> Result<(), StepError> {
@@ -342,7 +341,10 @@ fn shown(arg: &Arg) -> &str {
     }
 }
 
-pub(super) fn defaults() -> StepOptions {
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "MasterShellCommand", name: "MasterShellCommand", defaults, parse }];
+
+fn defaults() -> StepOptions {
     StepOptions {
         halt_on_failure: true,
         description: Some("Running".to_owned()),
@@ -351,12 +353,7 @@ pub(super) fn defaults() -> StepOptions {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
-    if let Some(raw) = fields.take("usePTY")
-        && raw.value != crate::config::raw::RawValue::Bool(false)
-    {
-        fields.problem_at("usePTY", &raw.place, "a terminal is not offered on the master");
-    }
+fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
     let name: String = fields.or("interruptSignal", "KILL".to_owned());
     let name = name.strip_prefix("SIG").unwrap_or(&name);
     let interrupt_signal = format!("SIG{name}").parse().unwrap_or_else(|_| {
@@ -369,6 +366,7 @@ pub(super) fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step
         env: environment(fields),
         interrupt_signal,
         log_environ: fields.or("logEnviron", true),
+        use_pty: fields.or("usePTY", false),
         runtime_timeout: positive(fields, "runtime_timeout", Some(3600.0))
             .map(Duration::from_secs_f64),
     })

@@ -8,23 +8,54 @@ mod plan;
 mod render;
 mod line;
 mod interruption;
+mod observe;
 mod python_json;
 mod command;
-mod shell;
-mod shell_sequence;
 mod warnings;
-mod set_property;
-mod set_property_from_command;
-mod set_properties_from_env;
-mod master_shell;
-mod git;
-mod directories;
-mod file_exists;
-mod upload;
-mod multiple_upload;
-mod download;
-mod string_download;
+mod children;
+mod source;
 pub mod transfer;
+
+/// Declares the file of each step class, or of a few that belong together, and gathers what it has
+/// in its `TYPES`.
+macro_rules! step_files {
+    ($($file:ident),* $(,)?) => {
+        $(mod $file;)*
+        /// The step classes of every file.
+        const FILES: &[&[registry::StepType]] = &[$($file::TYPES),*];
+    };
+}
+
+// A new step is its file and its line here.
+step_files! {
+    shell,
+    shell_sequence,
+    warning_counting,
+    cmake,
+    set_property_from_command,
+    master_shell,
+    set_property,
+    set_properties_from_env,
+    git,
+    svn,
+    mercurial,
+    upload,
+    multiple_upload,
+    download,
+    string_download,
+    directories,
+    file_exists,
+    sphinx,
+    rpm_build,
+    rpm_lint,
+    assert,
+    log_renderable,
+    tree_size,
+    test_results,
+    http,
+    trigger,
+}
+
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
@@ -38,10 +69,15 @@ use serde_json::Value;
 
 use transfer::TransferEnd;
 
+pub use children::{ChildBuild, ChildRequest, TriggerOrder};
+pub use observe::{LineObserver, Observing};
 pub use plan::{Condition, StepOptions, StepPlan};
 
 use crate::flow::interpolate::InterpolateError;
-use crate::model::{Change, LogType, Properties, Results, SourceStamp};
+use crate::model::{
+    BuildRequestId, Change, LogType, Properties, Results, SourceStamp, TestResult, TestResultSetId,
+    TestSet,
+};
 
 /// What one configured step does. The options all steps share live beside it in the plan.
 #[async_trait(?Send)]
@@ -49,6 +85,33 @@ pub trait Step: std::fmt::Debug + Send + Sync {
     /// Runs to its result. An interrupt reaches the running command by itself; the step sees
     /// [`Finished::interrupted`] and returns CANCELLED.
     async fn run(&self, bench: &mut dyn Workbench) -> Result<Outcome, StepError>;
+
+    /// What it would do in the master itself, for `buildbot simulate`; `None` for a step that acts
+    /// through its bench alone.
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        let _ = bench;
+        None
+    }
+
+    /// The schedulers that it triggers, as far as their names are known before a build.
+    fn triggers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What a source step checks out, and where; `None` for every other step.
+    fn checks_out(&self) -> Option<CheckOut<'_>> {
+        None
+    }
+}
+
+/// What the configuration can know of a source step without a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckOut<'a> {
+    pub codebase: &'a str,
+    /// `None` when it depends on the build.
+    pub workdir: Option<&'a str>,
+    /// It builds nothing without a source stamp of its codebase.
+    pub needs_stamp: bool,
 }
 
 /// How a step ended.
@@ -109,6 +172,14 @@ pub trait Workbench {
     /// followed file) as it arrives, and into [`Finished`] as far as `capture` asks.
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError>;
 
+    /// As [`Workbench::command`]; `observer` hears each whole line of the output, as it comes.
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError>;
+
     /// Runs a transfer command on the worker to its end; what it sends or fetches goes through `end`.
     async fn transfer(
         &mut self,
@@ -116,6 +187,10 @@ pub trait Workbench {
         end: &mut dyn TransferEnd,
         capture: Capture,
     ) -> Result<Finished, StepError>;
+
+    /// Runs a command that takes away what the step must not leave behind, also when somebody has
+    /// stopped the step. It gets one minute; output goes to the log.
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError>;
 
     /// Appends whole or partial lines to a log, which is created at the first call even if `text`
     /// is empty.
@@ -131,6 +206,49 @@ pub trait Workbench {
     fn set_output_log(&mut self, name: &str) {
         let _ = name;
     }
+
+    /// Asks a triggerable scheduler for builds, whose parent is this one; answers at once, with the
+    /// requests that were made.
+    ///
+    /// # Errors
+    /// No such scheduler, one that cannot be triggered, or a chain of triggers without an end.
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError>;
+
+    /// Waits until more than `complete` of these requests are complete, and answers how all of them
+    /// stand; `None` when the step is stopped before.
+    async fn await_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError>;
+
+    /// Cancels those of the requests that are pending, and stops their builds.
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        reason: &str,
+    ) -> Result<(), StepError>;
+
+    /// Keeps bytes at the build under a name; they are replaced when it is set again.
+    async fn set_build_data(
+        &mut self,
+        name: &str,
+        value: Vec<u8>,
+        source: &str,
+    ) -> Result<(), StepError> {
+        let _ = (value, source);
+        Err(StepError::Failed(format!("no place to keep the build data '{name}'")))
+    }
+
+    /// Opens a set of test results. It is complete when the step ends.
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError>;
+
+    /// Adds results to a set of this step; a few hundred at once.
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError>;
 
     /// What the step's line shows while it runs.
     fn set_summary(&mut self, text: &str);

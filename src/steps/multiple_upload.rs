@@ -8,15 +8,16 @@ use protocol::command::{Block, Command, Compression};
 use protocol::update::Update;
 
 use super::line::Line;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_texts;
+use super::transfer::glob::{join, matches};
 use super::transfer::link::Link;
 use super::transfer::options::{BlockOptions, compression, mode, renamed};
 use super::transfer::path::safe_name;
 use super::transfer::run::{
     FileSource, cancelled, render_master_path, upload_directory, upload_file,
 };
-use super::upload::BLOCK;
+use super::upload::{self, BLOCK};
 use super::{Capture, Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::Renderable;
@@ -71,9 +72,20 @@ impl Step for MultipleFileUpload {
         self.link.show(bench, &destination)?;
         self.line.outcome(bench, results, &text)
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.told(bench))
+    }
 }
 
 impl MultipleFileUpload {
+    /// `takes a.log b.log of the worker to /srv/logs`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let destination = render_master_path(bench, "masterdest", &self.destination)?;
+        let sources = render_texts(bench, &self.sources)?.join(" ");
+        Ok(format!("takes {sources} of the worker to {}", destination.display()))
+    }
+
     async fn upload(
         &self,
         bench: &mut dyn Workbench,
@@ -126,45 +138,10 @@ async fn kind(
     Ok(Err(Results::Failure))
 }
 
-/// What the patterns match on the worker; `None` when somebody stopped the step.
-async fn matches(
-    bench: &mut dyn Workbench,
-    workdir: &str,
-    patterns: &[String],
-) -> Result<Option<Vec<String>>, StepError> {
-    let quiet = Capture { quiet: true, ..Capture::default() };
-    let mut found = Vec::new();
-    for pattern in patterns {
-        let path = join(workdir, pattern, &bench.worker().system);
-        let finished = bench.command(Command::Glob { path }, quiet).await?;
-        if let Some(reason) = finished.interrupted {
-            cancelled(bench, &reason).await?;
-            return Ok(None);
-        }
-        for update in finished.updates {
-            if let Update::Files(files) = update {
-                found.extend(files);
-            }
-        }
-    }
-    Ok(Some(found))
-}
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "MultipleFileUpload", name: "upload", defaults: upload::defaults, parse }];
 
-/// A path below a directory of the worker; an absolute one stays as it is.
-fn join(directory: &str, path: &str, system: &str) -> String {
-    let nt = system == "nt";
-    let drive = nt && path.get(1..2) == Some(":");
-    if path.starts_with('/') || drive || (nt && path.starts_with('\\')) {
-        return path.to_owned();
-    }
-    match directory {
-        "" => path.to_owned(),
-        directory if directory.ends_with('/') => format!("{directory}{path}"),
-        directory => format!("{directory}/{path}"),
-    }
-}
-
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     renamed(fields, "slavesrcs", "workersrcs");
     Arc::new(MultipleFileUpload {
         sources: fields.required("workersrcs"),

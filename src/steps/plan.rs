@@ -8,7 +8,7 @@ use super::{LimitReached, Outcome, Step};
 use crate::flow::build_state::StepFlags;
 use crate::flow::expression::Expression;
 use crate::flow::interpolate::{InterpolateError, RenderContext, Renderable};
-use crate::model::{Properties, Results};
+use crate::model::{LockAccess, Properties, Results};
 
 /// A configured step, shared by all builds of its builder.
 #[derive(Debug, Clone)]
@@ -22,12 +22,14 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
-    /// The same plan with its descriptions rendered for a build; secrets in them stay hidden.
+    /// The same plan with name and descriptions rendered for a build; secrets in them stay hidden.
     ///
     /// # Errors
     /// As [`Renderable::render`].
     pub fn rendered(&self, context: &RenderContext<'_>) -> Result<StepPlan, InterpolateError> {
         let mut plan = self.clone();
+        let name = Renderable::parse(&Value::from(plan.name.as_str()))?;
+        plan.name = name.render_secret_aware(context)?.texts().1;
         let options = &mut plan.options;
         for text in [
             &mut options.description,
@@ -95,6 +97,9 @@ impl StepOptions {
     /// Does a step with these results add its line to the build's? (`updateBuildSummaryPolicy`;
     /// the stock default follows from the other options.)
     pub fn updates_build_summary(&self, results: Results) -> bool {
+        if let Some(policy) = &self.update_build_summary {
+            return policy.contains(&results);
+        }
         match results {
             Results::Exception | Results::Retry | Results::Cancelled => true,
             Results::Failure => {
@@ -130,6 +135,10 @@ pub struct StepOptions {
     /// Shown when done.
     pub description_done: Option<String>,
     pub description_suffix: Option<String>,
+    /// Held while it runs, beside those of the builder.
+    pub locks: Vec<LockAccess>,
+    /// The results whose line shows in the build's line; `None` leaves it to the options above.
+    pub update_build_summary: Option<Vec<Results>>,
 }
 
 impl Default for StepOptions {
@@ -146,6 +155,8 @@ impl Default for StepOptions {
             description: None,
             description_done: None,
             description_suffix: None,
+            locks: Vec::new(),
+            update_build_summary: None,
         }
     }
 }

@@ -1,20 +1,17 @@
 //! The table of step classes and the reader of one step's table.
 //!
-//! A new step is one file and one line in [`REGISTRY`].
+//! A new step is one file with its `TYPES` and one line in `steps/mod.rs`.
 
 use std::sync::Arc;
 
+use super::Step;
 use super::plan::{Condition, StepOptions, StepPlan};
-use super::{
-    Step, directories, download, file_exists, git, master_shell, multiple_upload,
-    set_properties_from_env, set_property, set_property_from_command, shell, shell_sequence,
-    string_download, upload,
-};
 use crate::config::fields::{Fields, closest};
 use crate::config::problems::Problems;
 use crate::config::raw::{Raw, RawValue};
 use crate::flow::expression::Expression;
 use crate::flow::interpolate::Renderable;
+use crate::model::Results;
 
 /// A step class.
 pub struct StepType {
@@ -34,131 +31,10 @@ pub struct Draft {
     pub options: StepOptions,
 }
 
-/// Every step class.
-pub const REGISTRY: &[StepType] = &[
-    StepType {
-        class: "ShellCommand",
-        name: "shell",
-        defaults: StepOptions::default,
-        parse: shell::shell_command,
-    },
-    StepType {
-        class: "Configure",
-        name: "configure",
-        defaults: shell::configure_defaults,
-        parse: shell::configure,
-    },
-    StepType {
-        class: "Compile",
-        name: "compile",
-        defaults: shell::compile_defaults,
-        parse: shell::compile,
-    },
-    StepType { class: "Test", name: "test", defaults: shell::test_defaults, parse: shell::test },
-    StepType { class: "Git", name: "git", defaults: git::defaults, parse: git::parse },
-    StepType {
-        class: "SetPropertyFromCommand",
-        name: "setproperty",
-        defaults: StepOptions::default,
-        parse: set_property_from_command::parse,
-    },
-    StepType {
-        class: "MasterShellCommand",
-        name: "MasterShellCommand",
-        defaults: master_shell::defaults,
-        parse: master_shell::parse,
-    },
-    StepType {
-        class: "SetProperty",
-        name: "SetProperty",
-        defaults: set_property::defaults,
-        parse: set_property::set_property,
-    },
-    StepType {
-        class: "SetProperties",
-        name: "SetProperties",
-        defaults: set_property::many_defaults,
-        parse: set_property::set_properties,
-    },
-    StepType {
-        class: "ShellSequence",
-        name: "generic",
-        defaults: StepOptions::default,
-        parse: shell_sequence::parse,
-    },
-    StepType {
-        class: "FileUpload",
-        name: "upload",
-        defaults: upload::defaults,
-        parse: upload::file,
-    },
-    StepType {
-        class: "DirectoryUpload",
-        name: "upload",
-        defaults: upload::defaults,
-        parse: upload::directory,
-    },
-    StepType {
-        class: "MultipleFileUpload",
-        name: "upload",
-        defaults: upload::defaults,
-        parse: multiple_upload::parse,
-    },
-    StepType {
-        class: "FileDownload",
-        name: "download",
-        defaults: upload::defaults,
-        parse: download::parse,
-    },
-    StepType {
-        class: "StringDownload",
-        name: "string_download",
-        defaults: upload::defaults,
-        parse: string_download::string,
-    },
-    StepType {
-        class: "JSONStringDownload",
-        name: "json_download",
-        defaults: upload::defaults,
-        parse: string_download::json_string,
-    },
-    StepType {
-        class: "JSONPropertiesDownload",
-        name: "json_properties_download",
-        defaults: upload::defaults,
-        parse: string_download::json_properties,
-    },
-    StepType {
-        class: "MakeDirectory",
-        name: "MakeDirectory",
-        defaults: directories::make_defaults,
-        parse: directories::make,
-    },
-    StepType {
-        class: "RemoveDirectory",
-        name: "RemoveDirectory",
-        defaults: directories::remove_defaults,
-        parse: directories::remove,
-    },
-    StepType {
-        class: "CopyDirectory",
-        name: "CopyDirectory",
-        defaults: directories::copy_defaults,
-        parse: directories::copy,
-    },
-    StepType {
-        class: "FileExists",
-        name: "FileExists",
-        defaults: file_exists::defaults,
-        parse: file_exists::parse,
-    },
-    StepType {
-        class: "SetPropertiesFromEnv",
-        name: "SetPropertiesFromEnv",
-        defaults: set_properties_from_env::defaults,
-        parse: set_properties_from_env::parse,
-    },
-];
+/// Every step class, in the order of [`FILES`](super::FILES).
+pub fn all() -> impl Iterator<Item = &'static StepType> {
+    super::FILES.iter().copied().flatten()
+}
 
 /// Longest name that the `steps.name` column takes.
 const NAME_LENGTH: usize = 50;
@@ -172,7 +48,7 @@ pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<StepPlan>
     }
     let place = raw.place.clone();
     let class: String = fields.required("type");
-    let Some(step_type) = REGISTRY.iter().find(|step_type| step_type.class == class) else {
+    let Some(step_type) = all().find(|step_type| step_type.class == class) else {
         if !class.is_empty() {
             fields.problem_at("type", &place, unknown(&class));
         }
@@ -186,7 +62,7 @@ pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<StepPlan>
 }
 
 fn unknown(class: &str) -> String {
-    let known: Vec<&str> = REGISTRY.iter().map(|step_type| step_type.class).collect();
+    let known: Vec<&str> = all().map(|step_type| step_type.class).collect();
     match closest(class, &known) {
         Some(near) => format!("unknown step '{class}'; did you mean '{near}'?"),
         None => format!("unknown step '{class}'; known are: {}", known.join(", ")),
@@ -195,7 +71,15 @@ fn unknown(class: &str) -> String {
 
 fn common(fields: &mut Fields<'_>, draft: &mut Draft) {
     if let Some(name) = fields.optional::<String>("name") {
-        if name.is_empty() || name.chars().count() > NAME_LENGTH {
+        // How long a substituted one becomes is not known yet; it is cut.
+        let literal = match Renderable::parse(&name.as_str().into()) {
+            Ok(rendered) => rendered.as_literal().is_some(),
+            Err(error) => {
+                fields.problem(format!("'name': {error}"));
+                true
+            }
+        };
+        if name.is_empty() || literal && name.chars().count() > NAME_LENGTH {
             fields.problem(format!("'name' must have 1 to {NAME_LENGTH} characters"));
         } else {
             draft.name = name;
@@ -211,6 +95,9 @@ fn common(fields: &mut Fields<'_>, draft: &mut Draft) {
         ("alwaysRun", &mut options.always_run),
     ] {
         *flag = fields.or(key, *flag);
+    }
+    if let Some(policy) = summary_policy(fields) {
+        options.update_build_summary = Some(policy);
     }
     condition(fields, "doStepIf", &mut options.do_step_if);
     condition(fields, "hideStepIf", &mut options.hide_step_if);
@@ -228,8 +115,35 @@ fn common(fields: &mut Fields<'_>, draft: &mut Draft) {
             *text = Some(words).filter(|text| !text.is_empty());
         }
     }
-    if let Some(raw) = fields.take("locks") {
-        fields.problem_at("locks", &raw.place, "locks are not supported yet; remove this key");
+    options.locks = crate::flow::locks::read(fields);
+}
+
+/// `updateBuildSummaryPolicy`: every result, none, or a list of them by name or number.
+fn summary_policy(fields: &mut Fields<'_>) -> Option<Vec<Results>> {
+    let raw = fields.take("updateBuildSummaryPolicy")?;
+    let listed = |items: &[Raw]| items.iter().map(|item| results(&item.value)).collect();
+    let policy = match &raw.value {
+        RawValue::Null => return None,
+        RawValue::Bool(true) => Some(Results::ALL.to_vec()),
+        RawValue::Bool(false) => Some(Vec::new()),
+        RawValue::List(items) => listed(items),
+        _ => None,
+    };
+    if policy.is_none() {
+        let message = "must be true, false or a list of results, such as [\"FAILURE\"]";
+        fields.problem_at("updateBuildSummaryPolicy", &raw.place, message);
+    }
+    policy
+}
+
+/// A result by its name or number.
+pub(super) fn results(value: &RawValue) -> Option<Results> {
+    match value {
+        RawValue::Int(code) => Results::from_code(*code),
+        RawValue::Text(name) => {
+            Results::ALL.into_iter().find(|results| results.name() == name.to_lowercase())
+        }
+        _ => None,
     }
 }
 

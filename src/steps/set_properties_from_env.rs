@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render_texts;
 use super::{Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
@@ -37,7 +37,10 @@ impl Step for SetPropertiesFromEnv {
     }
 }
 
-pub(super) fn defaults() -> StepOptions {
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "SetPropertiesFromEnv", name: "SetPropertiesFromEnv", defaults, parse }];
+
+fn defaults() -> StepOptions {
     StepOptions {
         description: Some("Setting".to_owned()),
         description_done: Some("Set".to_owned()),
@@ -45,7 +48,7 @@ pub(super) fn defaults() -> StepOptions {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
+fn parse(fields: &mut Fields<'_>, _draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(SetPropertiesFromEnv {
         variables: fields.required("variables"),
         source: fields.or("source", "WorkerEnvironment".to_owned()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_text, table};
 use super::{Outcome, Step, StepError, Workbench};
 use crate::config::fields::Fields;
@@ -47,11 +47,21 @@ impl Step for SetProperties {
     }
 }
 
-pub(super) fn defaults() -> StepOptions {
+pub(super) const TYPES: &[StepType] = &[
+    StepType { class: "SetProperty", name: "SetProperty", defaults, parse: set_property },
+    StepType {
+        class: "SetProperties",
+        name: "SetProperties",
+        defaults: many_defaults,
+        parse: set_properties,
+    },
+];
+
+fn defaults() -> StepOptions {
     described("Setting", "Set")
 }
 
-pub(super) fn many_defaults() -> StepOptions {
+fn many_defaults() -> StepOptions {
     described("Setting Properties..", "Properties Set")
 }
 
@@ -63,7 +73,7 @@ fn described(running: &str, done: &str) -> StepOptions {
     }
 }
 
-pub(super) fn set_property(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn set_property(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(SetProperty {
         property: fields.required("property"),
         value: fields.required("value"),
@@ -71,7 +81,7 @@ pub(super) fn set_property(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dy
     })
 }
 
-pub(super) fn set_properties(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn set_properties(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(SetProperties {
         properties: fields.required("properties"),
         source: draft.name.clone(),

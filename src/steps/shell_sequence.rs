@@ -8,7 +8,8 @@ use protocol::command::Command;
 use serde_json::Value;
 
 use super::command::ProgramOptions;
-use super::registry::Draft;
+use super::plan::StepOptions;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_optional};
 use super::transfer::options::renamed;
 use super::{Capture, Outcome, Step, StepError, Workbench};
@@ -74,7 +75,10 @@ fn is_empty(command: &Value) -> Result<bool, StepError> {
     }
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+pub(super) const TYPES: &[StepType] =
+    &[StepType { class: "ShellSequence", name: "generic", defaults: StepOptions::default, parse }];
+
+fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(ShellSequence {
         commands: commands(fields),
         program: ProgramOptions::parse_shared(fields),

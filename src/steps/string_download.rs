@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::download::Target;
 use super::python_json::dumps;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::{render, render_text};
 use super::transfer::source::SentText;
+use super::upload;
 use super::{Outcome, Step, StepError, Stream, Workbench};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::Renderable;
@@ -70,16 +71,37 @@ fn stamp(stamp: &SourceStamp) -> Value {
     })
 }
 
-pub(super) fn string(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+pub(super) const TYPES: &[StepType] = &[
+    StepType {
+        class: "StringDownload",
+        name: "string_download",
+        defaults: upload::defaults,
+        parse: string,
+    },
+    StepType {
+        class: "JSONStringDownload",
+        name: "json_download",
+        defaults: upload::defaults,
+        parse: json_string,
+    },
+    StepType {
+        class: "JSONPropertiesDownload",
+        name: "json_properties_download",
+        defaults: upload::defaults,
+        parse: json_properties,
+    },
+];
+
+fn string(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let target = Target::parse(fields, draft);
     Arc::new(StringDownload { content: Content::Text(fields.required("s")), target })
 }
 
-pub(super) fn json_string(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn json_string(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     let target = Target::parse(fields, draft);
     Arc::new(StringDownload { content: Content::Json(fields.required("o")), target })
 }
 
-pub(super) fn json_properties(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn json_properties(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(StringDownload { content: Content::Build, target: Target::parse(fields, draft) })
 }

@@ -1,6 +1,8 @@
 //! The steps that run one command, the options all steps share, and the lines they show.
 
+mod reports;
 mod sequence;
+mod tools;
 mod worker_files;
 
 use protocol::command::{Arg, CommandLine, EnvValue};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::fake::{FakeBench, ended, parsed, plan};
 use super::*;
-use crate::steps::registry::REGISTRY;
+use crate::steps::registry;
 
 fn shell(options: Value) -> StepPlan {
     let mut step = json!({"type": "ShellCommand"});
@@ -71,7 +73,7 @@ async fn stock_defaults() {
     assert_eq!(sent.interrupt_signal.as_deref(), Some("KILL"));
     assert_eq!(sent.command, CommandLine::Text("make test".into()));
     let options: Vec<(&str, &str, bool)> =
-        REGISTRY.iter().map(|t| (t.class, t.name, (t.defaults)().halt_on_failure)).collect();
+        registry::all().map(|t| (t.class, t.name, (t.defaults)().halt_on_failure)).collect();
     for expected in [
         ("ShellCommand", "shell", false),
         ("Configure", "configure", true),
@@ -284,6 +286,12 @@ async fn master_commands_run_here() {
             "Ran (cancelled)",
         ),
         (json!({"command": "trap '' TERM; echo %(secret:pw)s"}), "Ran"),
+        (
+            json!({"command": "test -t 0 && test -t 1 && test -t 2 && echo é", "usePTY": true}),
+            "Ran",
+        ),
+        (json!({"command": ["sh", "-c", "exit 4"], "usePTY": true}), "failed (4) (failure)"),
+        (json!({"command": "echo please interrupt; sleep 600", "usePTY": true}), "Ran (cancelled)"),
     ];
     for (options, line) in cases {
         let mut bench = FakeBench::scripted([]);
@@ -381,8 +389,8 @@ fn mistakes_are_told_with_their_place() {
             "steps[0].command: '%(prop:x)' must",
         ),
         (
-            json!({"type": "ShellCommand", "command": "x", "locks": []}),
-            "locks are not supported yet",
+            json!({"type": "ShellCommand", "command": "x", "locks": [7]}),
+            "steps[0].locks[0]: must be the name of a lock or a table, not a number",
         ),
         (
             json!({"type": "ShellCommand", "command": "x", "doStepIf": "a =="}),
@@ -410,7 +418,7 @@ fn mistakes_are_told_with_their_place() {
         (json!({"type": "SetPropertyFromCommand", "command": "x"}), "exactly one of"),
         (
             json!({"type": "SetPropertyFromCommand", "command": "x", "extract_fn": "f"}),
-            "use 'extract_re'",
+            "a function cannot stand here, but 'extract_re'",
         ),
         (
             json!({"type": "SetPropertyFromCommand", "command": "x", "extract_re": "a"}),

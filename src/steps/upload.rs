@@ -7,7 +7,7 @@ use protocol::command::Compression;
 
 use super::line::Line;
 use super::plan::StepOptions;
-use super::registry::Draft;
+use super::registry::{Draft, StepType};
 use super::render::render;
 use super::transfer::link::Link;
 use super::transfer::options::{BlockOptions, compression, mode, renamed};
@@ -57,6 +57,13 @@ impl Upload {
             line: Line::of(draft),
         }
     }
+
+    /// `takes out/a.zip of the worker to /srv/a.zip`
+    fn told(&self, bench: &dyn Workbench) -> Result<String, StepError> {
+        let destination = render_master_path(bench, "masterdest", &self.destination)?;
+        let source = render(bench, &self.source)?.texts().1;
+        Ok(format!("takes {source} of the worker to {}", destination.display()))
+    }
 }
 
 #[async_trait(?Send)]
@@ -78,6 +85,10 @@ impl Step for FileUpload {
         }
         upload.line.outcome(bench, results, &text)
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.upload.told(bench))
+    }
 }
 
 #[async_trait(?Send)]
@@ -94,14 +105,23 @@ impl Step for DirectoryUpload {
         let results = upload_directory(bench, source, block, self.compression, destination).await?;
         upload.line.outcome(bench, results, &text)
     }
+
+    fn in_master(&self, bench: &dyn Workbench) -> Option<Result<String, StepError>> {
+        Some(self.upload.told(bench))
+    }
 }
+
+pub(super) const TYPES: &[StepType] = &[
+    StepType { class: "FileUpload", name: "upload", defaults, parse: file },
+    StepType { class: "DirectoryUpload", name: "upload", defaults, parse: directory },
+];
 
 /// Of every transfer: a failure ends the build.
 pub(super) fn defaults() -> StepOptions {
     StepOptions { halt_on_failure: true, ..StepOptions::default() }
 }
 
-pub(super) fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(FileUpload {
         upload: Upload::parse(fields, draft, FILE_BLOCK),
         mode: mode(fields),
@@ -109,7 +129,7 @@ pub(super) fn file(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> 
     })
 }
 
-pub(super) fn directory(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
+fn directory(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {
     Arc::new(DirectoryUpload {
         upload: Upload::parse(fields, draft, BLOCK),
         compression: compression(fields),

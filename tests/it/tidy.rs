@@ -23,6 +23,7 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel", "tokio"],
     },
     Rule { module: "events", ours: &["model"], never: &["actix", "actix_web", "diesel"] },
+    Rule { module: "http", ours: &[], never: &["actix", "actix_web", "diesel"] },
     Rule { module: "db", ours: &["model"], never: &["actix", "actix_web"] },
     Rule {
         module: "steps",
@@ -30,13 +31,42 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
+        module: "schedulers",
+        ours: &[
+            "model",
+            "flow",
+            "db",
+            "events",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::checked",
+            "config::values",
+            "config::force",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
+        module: "change_sources",
+        ours: &[
+            "model",
+            "http",
+            "flow",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::values",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
         module: "config",
-        ours: &["model", "flow", "steps"],
+        ours: &["model", "flow", "steps", "schedulers", "change_sources"],
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
         module: "actors",
-        ours: &["model", "flow", "steps", "db", "events", "config"],
+        ours: &["model", "flow", "steps", "schedulers", "change_sources", "db", "events", "config"],
         never: &["actix_web", "handlebars", "diesel"],
     },
     Rule {
@@ -44,13 +74,32 @@ const RULES: &[Rule] = &[
         ours: &["model", "flow", "db", "events", "config", "actors"],
         never: &["diesel"],
     },
+    // Plays a configuration with everything but the actors.
+    Rule {
+        module: "simulate",
+        ours: &["model", "flow", "steps", "schedulers", "db", "config"],
+        never: &["actix", "actix_web", "diesel"],
+    },
     Rule { module: "cli", ours: ALL, never: &["diesel"] },
     Rule { module: "main", ours: ALL, never: &["diesel"] },
     Rule { module: "lib", ours: ALL, never: &["diesel"] },
 ];
 
-const ALL: &[&str] =
-    &["model", "flow", "events", "db", "steps", "config", "actors", "status", "cli"];
+const ALL: &[&str] = &[
+    "model",
+    "flow",
+    "events",
+    "http",
+    "db",
+    "steps",
+    "schedulers",
+    "change_sources",
+    "config",
+    "actors",
+    "status",
+    "simulate",
+    "cli",
+];
 
 /// The wire codec does no I/O.
 const PROTOCOL_NEVER: &[&str] = &[

@@ -3,14 +3,24 @@
 
 use libfuzzer_sys::fuzz_target;
 use protocol::jelly::Value;
-use protocol::pb::{Change, ClientEvent, LoginEvent, PbClient, PbLogin, PbServer, ServerEvent};
+use protocol::broker::Args;
+use protocol::pb::{
+    Change, ClientEvent, LoginEvent, PbClient, PbLogin, PbServer, ServerEvent, TryJob, UserCommand,
+};
 use protocol::session::Violation;
 use support::steps;
 
 fn serve(server: &mut PbServer, number: u64) -> Result<(), Violation> {
     while let Some(event) = server.next()? {
-        if let ServerEvent::Called { id, args, .. } = event {
+        if let ServerEvent::Called { id, args, kwargs, .. } = event {
             let object = server.export();
+            let all = Args { positional: args.clone(), named: kwargs };
+            if let Ok(job) = TryJob::from_args(all.clone()) {
+                assert!(TryJob::from_args(Args::new(job.to_args())).is_ok());
+            }
+            if let Ok(command) = UserCommand::from_args(all) {
+                assert!(UserCommand::from_args(Args::new(command.to_args())).is_ok());
+            }
             if let Some(Ok(change)) = args.first().map(Change::from_value) {
                 assert!(Change::from_value(&change.to_value()).is_ok());
             }

@@ -1,11 +1,11 @@
 //! The side of a client that is no worker: it logs in and calls what it was given.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::ask;
 use super::login::wrong_args;
 use crate::banana::Limits;
-use crate::broker::{Args, Arrived, Link, Message, Target, failure_of, invalid_object};
+use crate::broker::{Args, Arrived, Call, Link, Message, Target, failure_of, invalid_object};
 use crate::jelly::{Failure, Value};
 use crate::session::{Rejection, Violation};
 
@@ -24,7 +24,18 @@ pub enum ClientEvent {
         ticket: u64,
         result: Result<Value, Failure>,
     },
+    /// The master calls [`PbClient::SELF`] back. It was answered with nothing.
+    Told {
+        method: String,
+        args: Vec<Value>,
+    },
 }
+
+/// Objects of the master's that are held, as many as a master gives.
+const MAX_HELD: usize = 1024;
+
+/// The only object of this side.
+const SELF: i64 = 1;
 
 /// A connection to a master, for `sendchange` and the like.
 pub struct PbClient {
@@ -33,6 +44,8 @@ pub struct PbClient {
     password: String,
     avatar: Option<i64>,
     waiting: HashMap<i64, Waiting>,
+    /// Objects of the master's.
+    held: HashSet<i64>,
     queue: VecDeque<ClientEvent>,
 }
 
@@ -43,6 +56,9 @@ enum Waiting {
 }
 
 impl PbClient {
+    /// The client itself as an argument: what it is told is a [`ClientEvent::Told`].
+    pub const SELF: Value = Value::Remote(SELF);
+
     /// A client on a connection that was made just now. The master speaks first.
     pub fn new(name: &str, password: &str) -> PbClient {
         PbClient {
@@ -51,6 +67,7 @@ impl PbClient {
             password: password.to_owned(),
             avatar: None,
             waiting: HashMap::new(),
+            held: HashSet::new(),
             queue: VecDeque::new(),
         }
     }
@@ -61,7 +78,21 @@ impl PbClient {
     /// A text for people: not logged in, or an argument is too long.
     pub fn call(&mut self, ticket: u64, method: &str, args: Vec<Value>) -> Result<Vec<u8>, String> {
         let avatar = self.avatar.ok_or("the master has not accepted the login")?;
-        let call = self.link.call(Target::Object(avatar), method, Args::new(args));
+        self.call_object(ticket, avatar, method, args)
+    }
+
+    /// The packet of a call on an object of the master's, which a [`Value::Remote`] told.
+    ///
+    /// # Errors
+    /// A text for people: an argument is too long.
+    pub fn call_object(
+        &mut self,
+        ticket: u64,
+        object: i64,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<u8>, String> {
+        let call = self.link.call(Target::Object(object), method, Args::new(args));
         let (request, packet) =
             call.map_err(|error| format!("'{method}' cannot be sent to the master: {error}"))?;
         self.waiting.insert(request, Waiting::Call(ticket));
@@ -104,18 +135,29 @@ impl PbClient {
             Message::Error { request, failure } => {
                 self.reply(request, Err(failure_of(failure)))?;
             }
-            // This side has no objects.
-            Message::Call(call) if call.answer => {
-                self.send(self.link.answer(call.request, Err(invalid_object())));
-            }
-            Message::Call(_)
-            | Message::Decref { .. }
-            | Message::Version(_)
-            | Message::DidNotUnderstand => {}
+            Message::Call(call) => self.called(call),
+            Message::Decref { .. } | Message::Version(_) | Message::DidNotUnderstand => {}
         }
-        remotes.retain(|object| Some(*object) != self.avatar);
+        // What comes after the login is held once, for as long as the connection lasts.
+        let (joined, held) = (self.avatar.is_some(), &mut self.held);
+        remotes.retain(|object| !joined || held.len() >= MAX_HELD || !held.insert(*object));
         self.send(self.link.decref(&remotes));
         Ok(())
+    }
+
+    fn called(&mut self, call: Call) {
+        let Call { request, target, method, answer, args } = call;
+        let result = match (target, args) {
+            (Target::Object(SELF), Ok(Args { positional: args, .. })) => {
+                self.queue.push_back(ClientEvent::Told { method, args });
+                Ok(Value::None)
+            }
+            (Target::Object(SELF), Err(error)) => Err(wrong_args(&error)),
+            _ => Err(invalid_object()),
+        };
+        if answer {
+            self.send(self.link.answer(request, result));
+        }
     }
 
     fn reply(&mut self, request: i64, result: Result<Value, Failure>) -> Result<(), Violation> {

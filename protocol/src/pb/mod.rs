@@ -11,7 +11,8 @@
 //! | `command`, `versions` | commands as dictionaries, for workers of any age |
 //! | `update`, `info`, `value` | what workers report |
 //! | `master`, `worker` | the sessions of a worker |
-//! | `server`, `client`, `change` | the sessions of other clients, and what a change is |
+//! | `server`, `client` | the sessions of other clients |
+//! | `change`, `try_job`, `user_command` | what they send |
 
 mod ask;
 mod change;
@@ -22,7 +23,9 @@ mod login;
 mod master;
 mod proof;
 mod server;
+mod try_job;
 mod update;
+mod user_command;
 mod value;
 mod versions;
 mod worker;
@@ -33,6 +36,8 @@ pub use login::{LoginEvent, PbLogin};
 pub use master::PbMaster;
 pub use proof::{Challenge, Proof, respond};
 pub use server::{Callee, PbServer, ServerEvent};
+pub use try_job::{TryJob, TryPatch};
+pub use user_command::{UserCommand, UserInfo, UserOp};
 pub use worker::{PbWorker, PbWorkerLogin};
 
 #[cfg(test)]

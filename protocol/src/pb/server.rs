@@ -40,6 +40,11 @@ pub enum ServerEvent {
         ticket: u64,
         result: Result<Value, Failure>,
     },
+    /// The client has given back every reference to an object that [`PbServer::export`] made: its
+    /// number means nothing any more.
+    Dropped {
+        object: i64,
+    },
 }
 
 /// Made by [`PbLogin::into_client`](super::PbLogin::into_client).
@@ -80,8 +85,8 @@ impl PbServer {
         self.link.answer(request, Ok(Value::Remote(avatar)))
     }
 
-    /// A new object for the client: it is told as [`Value::Remote`] and stays until
-    /// [`PbServer::withdraw`].
+    /// A new object for the client, with one reference: it is told once as [`Value::Remote`], and
+    /// stays until the client gives that reference back.
     ///
     /// # Errors
     /// A text for people: there are too many already.
@@ -89,7 +94,6 @@ impl PbServer {
         if self.exports.len() >= MAX_OBJECTS {
             return Err("too many objects on one connection".to_owned());
         }
-        // One count is our own.
         let object = self.exports.send_new(Callee::Avatar);
         if let Some(callee) = self.exports.get_mut(object) {
             *callee = Callee::Object(object);
@@ -97,17 +101,14 @@ impl PbServer {
         Ok(object)
     }
 
-    /// Forgets an object; it ends when the client has dropped it as well.
-    pub fn withdraw(&mut self, object: i64) {
-        self.exports.decref(object);
+    /// One more reference to an object that is told once more.
+    pub fn refer(&mut self, object: i64) {
+        self.exports.sent(object);
     }
 
     /// The packet that answers a call.
     pub fn answer(&mut self, id: u64, result: Result<Value, Failure>) -> Vec<u8> {
         let Some(Some(request)) = self.asked.remove(&id) else { return Vec::new() };
-        if let Ok(value) = &result {
-            self.count(value);
-        }
         self.link.answer(request, result)
     }
 
@@ -122,7 +123,6 @@ impl PbServer {
         method: &str,
         args: Vec<Value>,
     ) -> Result<Vec<u8>, String> {
-        args.iter().for_each(|value| self.count(value));
         let call = self.link.call(Target::Object(object), method, Args::new(args));
         let (request, packet) =
             call.map_err(|error| format!("'{method}' cannot be sent to the client: {error}"))?;
@@ -174,7 +174,9 @@ impl PbServer {
                 self.reply(request, Err(failure_of(failure)))?;
             }
             Message::Decref { object } => {
-                self.exports.decref(object);
+                if let Some(Callee::Object(object)) = self.exports.decref(object) {
+                    self.queue.push_back(ServerEvent::Dropped { object });
+                }
             }
             Message::Version(_) | Message::DidNotUnderstand => {}
         }
@@ -208,22 +210,6 @@ impl PbServer {
         };
         self.queue.push_back(ServerEvent::Answered { ticket, result });
         Ok(())
-    }
-
-    /// Counts the objects that go to the client.
-    fn count(&mut self, value: &Value) {
-        match value {
-            Value::Remote(object) => self.exports.sent(*object),
-            Value::Tuple(items)
-            | Value::List(items)
-            | Value::Set(items)
-            | Value::FrozenSet(items) => items.iter().for_each(|item| self.count(item)),
-            Value::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
-                self.count(key);
-                self.count(value);
-            }),
-            _ => {}
-        }
     }
 
     fn send(&mut self, packet: Vec<u8>) {

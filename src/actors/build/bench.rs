@@ -12,16 +12,19 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Surroundings;
+use super::{Surroundings, children};
 use crate::actors::worker::{CommandEvent, LinkError, Running, TransferPart, WorkerLink};
-use crate::db::logs;
+use crate::db::{Conn, DbError, build_data, logs, test_results};
 use crate::events::Event;
 use crate::flow::interpolate::RenderContext;
-use crate::model::{Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl};
+use crate::model::{
+    BuildId, BuildRequestId, Change, LogId, LogType, Properties, SourceStamp, Step, StepUrl,
+    TestResult, TestResultSetId, TestSet,
+};
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
-    BuilderFacts, CAPTURE_LIMIT, Capture, Finished, StepError, StepPlan, Stream, Workbench,
-    WorkerFacts,
+    BuilderFacts, CAPTURE_LIMIT, Capture, ChildRequest, Finished, LineObserver, Observing, StepError,
+    StepPlan, Stream, TriggerOrder, Workbench, WorkerFacts,
 };
 
 /// How long a worker may take to end a command after it was asked to.
@@ -31,6 +34,7 @@ const INTERRUPT_DEADLINE: Duration = Duration::from_secs(60);
 /// next step.
 pub(super) struct Bench {
     pub surroundings: Surroundings,
+    pub build: BuildId,
     pub link: WorkerLink,
     pub properties: Properties,
     /// Names of the properties set since they were last stored.
@@ -50,11 +54,14 @@ struct CurrentStep {
     urls: Vec<StepUrl>,
     /// Where the output of commands goes.
     output_log: String,
+    /// Sets of test results, with passed and failed tests so far.
+    test_sets: IndexMap<TestResultSetId, (TestSet, i64, i64)>,
 }
 
 /// Everything a build needs to know to set up its bench.
 pub(super) struct BenchParts {
     pub surroundings: Surroundings,
+    pub build: BuildId,
     pub link: WorkerLink,
     pub properties: Properties,
     pub sources: Vec<SourceStamp>,
@@ -68,6 +75,7 @@ impl Bench {
     pub fn new(parts: BenchParts) -> Bench {
         Bench {
             surroundings: parts.surroundings,
+            build: parts.build,
             link: parts.link,
             properties: parts.properties,
             changed: Vec::new(),
@@ -99,12 +107,25 @@ impl Bench {
             summary: None,
             urls: Vec::new(),
             output_log: "stdio".to_owned(),
+            test_sets: IndexMap::new(),
         });
     }
 
-    /// Closes the step's logs. Its row is finished by the caller.
+    /// Closes the step's logs and sets of test results. Its row is finished by the caller.
     pub async fn end(&mut self) {
         let Some(step) = self.step.take() else { return };
+        for (id, (set, passed, failed)) in step.test_sets {
+            let counts = set.counts().then_some((passed, failed));
+            let complete = move |conn: &mut Conn| test_results::complete(conn, id, counts);
+            match self.surroundings.db.write(complete).await {
+                Ok(()) => {
+                    let build = step.row.build;
+                    let event = Event::TestSetCompleted { set: id, build };
+                    self.surroundings.announcer.announce(event);
+                }
+                Err(error) => tracing::error!(set = %id, %error, "cannot end test results"),
+            }
+        }
         for log in step.logs.into_values() {
             if let Err(error) = self.surroundings.log_intake.finish(log).await {
                 tracing::error!(%log, %error, "cannot finish a log");
@@ -147,8 +168,12 @@ impl Bench {
         &mut self,
         update: Update,
         capture: Capture,
+        observing: Option<&mut Observing<'_>>,
         finished: &mut Finished,
     ) -> Result<(), StepError> {
+        if let Some(observing) = observing {
+            observe(observing, &update);
+        }
         match update {
             Update::Stdout(text) => {
                 if capture.stdout {
@@ -168,8 +193,7 @@ impl Bench {
             }
             Update::Rc(rc) => {
                 finished.rc = Some(rc);
-                let text = format!("program finished with exit code {rc}\n");
-                self.output(capture, Stream::Header, text).await?;
+                self.output(capture, Stream::Header, exit_line(rc)).await?;
             }
             Update::FailureReason(reason) => finished.failure_reason = Some(reason),
             Update::Elapsed(_) => {}
@@ -208,18 +232,31 @@ impl Bench {
 
     async fn follow(
         &mut self,
-        mut running: Running,
-        mut end: Option<&mut dyn TransferEnd>,
+        running: Running,
+        end: Option<&mut dyn TransferEnd>,
         capture: Capture,
     ) -> Result<Finished, StepError> {
+        let interruption = self.interruption.clone();
+        self.follow_until(running, end, capture, interruption, None).await
+    }
+
+    /// Follows a command until it ends, or until `deadline`; `interruption` brings the latter about.
+    async fn follow_until(
+        &mut self,
+        mut running: Running,
+        mut end: Option<&mut dyn TransferEnd>,
+        mut observing: Option<&mut Observing<'_>>,
+        capture: Capture,
+        mut interruption: watch::Receiver<Option<String>>,
+        mut deadline: Option<Instant>,
+    ) -> Result<Finished, StepError> {
         let mut finished = Finished::default();
-        let mut interruption = self.interruption.clone();
-        let mut deadline = None;
         loop {
             tokio::select! {
                 event = running.next() => match event {
                     CommandEvent::Update(update) => {
-                        self.take_update(update, capture, &mut finished).await?;
+                        let observing = observing.as_deref_mut();
+                        self.take_update(update, capture, observing, &mut finished).await?;
                     }
                     CommandEvent::Transfer { part, answer } => {
                         // A stock worker cannot bear an error here (it would never end the command):
@@ -256,6 +293,26 @@ impl Bench {
                 }
             }
         }
+    }
+}
+
+fn cannot_store_tests(error: DbError) -> StepError {
+    StepError::Failed(format!("cannot store test results: {error}"))
+}
+
+/// How the log tells an exit status.
+fn exit_line(rc: i64) -> String {
+    format!("program finished with exit code {rc}\n")
+}
+
+/// Lets an observer hear what goes into the log of the output.
+fn observe(observing: &mut Observing<'_>, update: &Update) {
+    match update {
+        Update::Stdout(text) => observing.push(Stream::Stdout, text),
+        Update::Stderr(text) => observing.push(Stream::Stderr, text),
+        Update::Header(text) => observing.push(Stream::Header, text),
+        Update::Rc(rc) => observing.push(Stream::Header, &exit_line(*rc)),
+        _ => {}
     }
 }
 
@@ -312,6 +369,22 @@ impl Workbench for Bench {
         &self.properties
     }
 
+    async fn set_build_data(
+        &mut self,
+        name: &str,
+        value: Vec<u8>,
+        source: &str,
+    ) -> Result<(), StepError> {
+        let Some(step) = &self.step else {
+            return Err(StepError::Failed("build data outside of any step".to_owned()));
+        };
+        let (build, key, origin) = (step.row.build, name.to_owned(), source.to_owned());
+        let write = move |conn: &mut Conn| build_data::set(conn, build, &key, &value, &origin);
+        self.surroundings.db.write(write).await.map_err(|error| {
+            StepError::Failed(format!("cannot keep the build data '{name}': {error}"))
+        })
+    }
+
     fn set_property(&mut self, name: &str, value: Value, source: &str) {
         if self.properties.set(name, value, source) && !self.changed.iter().any(|n| n == name) {
             self.changed.push(name.to_owned());
@@ -341,7 +414,20 @@ impl Workbench for Bench {
 
     async fn command(&mut self, command: Command, capture: Capture) -> Result<Finished, StepError> {
         let running = self.start(command).await?;
-        self.follow(running, None, capture).await
+        self.follow(running, None, None, capture).await
+    }
+
+    async fn observed(
+        &mut self,
+        command: Command,
+        capture: Capture,
+        observer: &mut dyn LineObserver,
+    ) -> Result<Finished, StepError> {
+        let running = self.start(command).await?;
+        let mut observing = Observing::new(observer);
+        let finished = self.follow(running, None, Some(&mut observing), capture).await?;
+        observing.finish();
+        Ok(finished)
     }
 
     async fn transfer(
@@ -351,7 +437,15 @@ impl Workbench for Bench {
         capture: Capture,
     ) -> Result<Finished, StepError> {
         let running = self.start(command).await?;
-        self.follow(running, Some(end), capture).await
+        self.follow(running, Some(end), None, capture).await
+    }
+
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError> {
+        let running = self.start(command).await?;
+        // Nobody can stop it.
+        let (_never, interruption) = watch::channel(None);
+        let deadline = Instant::now() + INTERRUPT_DEADLINE;
+        self.follow_until(running, None, Capture::default(), interruption, Some(deadline)).await
     }
 
     async fn log(
@@ -364,10 +458,68 @@ impl Workbench for Bench {
         self.append(name, kind, stream, text.to_owned()).await
     }
 
+    async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError> {
+        children::trigger(&self.surroundings, self.build, order).await
+    }
+
+    async fn await_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        complete: usize,
+    ) -> Result<Option<Vec<ChildRequest>>, StepError> {
+        let mut interruption = self.interruption.clone();
+        let more = children::more(&self.surroundings, requests, complete);
+        tokio::select! {
+            children = more => children.map(Some),
+            () = self.link.lost() => Err(StepError::WorkerLost),
+            _ = interrupted(&mut interruption) => Ok(None),
+        }
+    }
+
+    async fn cancel_children(
+        &mut self,
+        requests: &[BuildRequestId],
+        reason: &str,
+    ) -> Result<(), StepError> {
+        children::cancel(&self.surroundings, requests, reason).await
+    }
+
     fn set_output_log(&mut self, name: &str) {
         if let Some(step) = &mut self.step {
             step.output_log = name.to_owned();
         }
+    }
+
+    async fn open_test_set(&mut self, set: TestSet) -> Result<TestResultSetId, StepError> {
+        let Some(step) = &mut self.step else {
+            return Err(StepError::Failed("test results outside of any step".to_owned()));
+        };
+        let (build, row, about) = (step.row.build, step.row.id, set.clone());
+        let work = move |conn: &mut Conn| test_results::add_set(conn, build, row, &about);
+        let id = self.surroundings.db.write(work).await.map_err(cannot_store_tests)?;
+        step.test_sets.insert(id, (set, 0, 0));
+        self.surroundings.announcer.announce(Event::TestSetAdded { set: id, build });
+        Ok(id)
+    }
+
+    async fn add_test_results(
+        &mut self,
+        set: TestResultSetId,
+        results: Vec<TestResult>,
+    ) -> Result<(), StepError> {
+        let known = self.step.as_mut().and_then(|step| step.test_sets.get_mut(&set));
+        let Some((about, passed, failed)) = known else {
+            return Err(StepError::Failed(format!("the step has no test results {set}")));
+        };
+        for result in &results {
+            match about.verdict(&result.value) {
+                Some(true) => *passed += 1,
+                Some(false) => *failed += 1,
+                None => {}
+            }
+        }
+        let work = move |conn: &mut Conn| test_results::add(conn, set, &results);
+        self.surroundings.db.write(work).await.map_err(cannot_store_tests)
     }
 
     fn set_summary(&mut self, text: &str) {

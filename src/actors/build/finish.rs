@@ -1,9 +1,12 @@
 //! How builds end: the last rows, and who is told.
 
 use crate::actors::surroundings::Surroundings;
-use crate::db::{DbError, buildrequests, builds, logs, steps};
+use crate::db::{Conn, DbError, buildrequests, builds, logs, steps};
 use crate::events::Event;
-use crate::model::{Build, BuildRequest, LogType, Results, WorkerId, now};
+use crate::flow::retry::{Retries, given_up, is_loss};
+use crate::model::{
+    Build, BuildRequest, BuildRequestId, BuilderId, LogType, Results, WorkerId, now,
+};
 
 /// A build's last words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,30 +16,59 @@ pub struct Ending {
     pub text: String,
 }
 
+/// Builds of a request that are counted for `maxRetries`.
+const COUNTED: i64 = 1_000;
+
 /// Stores the end of a build in one transaction and announces it. RETRY puts the request back
-/// into the queue, every other result completes it.
+/// into the queue, every other result completes it. A build that was lost with its worker once too
+/// often ends as EXCEPTION.
 pub async fn store(
     surroundings: &Surroundings,
     build: &Build,
     ending: Ending,
 ) -> Result<(), DbError> {
     let (id, request, master) = (build.id, build.request, surroundings.master);
-    let Ending { results, text } = ending;
-    let row = surroundings
+    let retries = max_retries(surroundings, build.builder);
+    surroundings.distributor.build_ended(build.worker.unwrap_or(WorkerId(0)), ending.results);
+    let (row, results) = surroundings
         .db
         .write(move |conn| {
             let at = now();
+            let Ending { results, text } = limited(conn, request, ending, retries)?;
             builds::finish(conn, id, results, &text, at)?;
             if results == Results::Retry {
                 buildrequests::unclaim(conn, master, &[request])?;
             } else {
                 buildrequests::complete(conn, &[request], results, at)?;
             }
-            buildrequests::get(conn, request)
+            Ok((buildrequests::get(conn, request)?, results))
         })
         .await?;
     announce(surroundings, build, &row, results);
     Ok(())
+}
+
+/// The builder's limit, or the master's.
+fn max_retries(surroundings: &Surroundings, builder: BuilderId) -> Retries {
+    let own = surroundings.distributor.builders().get(&builder).and_then(|b| b.config.max_retries);
+    own.unwrap_or(surroundings.config.borrow().max_retries)
+}
+
+fn limited(
+    conn: &mut Conn,
+    request: BuildRequestId,
+    ending: Ending,
+    retries: Retries,
+) -> Result<Ending, DbError> {
+    if ending.results != Results::Retry || !is_loss(&ending.text) {
+        return Ok(ending);
+    }
+    let earlier = builds::retry_lines(conn, request, COUNTED)?;
+    let lines = earlier.iter().map(String::as_str).chain([ending.text.as_str()]);
+    Ok(match retries.exhausted(lines) {
+        None => ending,
+        Some(lost) => Ending { results: Results::Exception, text: given_up(&ending.text, lost) },
+    })
 }
 
 fn announce(surroundings: &Surroundings, build: &Build, row: &BuildRequest, results: Results) {

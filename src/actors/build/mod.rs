@@ -6,9 +6,11 @@
 //! Dies: once. A panic ends the build as EXCEPTION; it is never restarted in the middle.
 
 mod bench;
+mod children;
 pub(super) mod finish;
 mod prepare;
 mod run;
+mod step_locks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,7 @@ use actix::{ResponseActFuture, WrapFuture};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::locks::LockGuard;
 use super::mail::{Child, Mailbox};
 use super::supervise::{ChildSpec, Supervisor};
 use super::surroundings::Surroundings;
@@ -32,13 +35,24 @@ use crate::receives;
 /// How long the steps of a build may take to end when the master shuts down.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// A claimed request, the build row made for it, and the worker chosen.
+/// A claimed request, the build row made for it, the worker chosen, and the locks taken.
 #[derive(Clone)]
 pub struct Assignment {
     pub build: Build,
     pub request: BuildRequest,
     pub worker: Arc<BoardEntry>,
     pub link: WorkerLink,
+    /// Those of builder and worker. Free again when the last copy is gone, whatever happens.
+    pub locks: Option<Arc<LockGuard>>,
+}
+
+impl Assignment {
+    /// The build uses nothing any more.
+    fn release_locks(&self) {
+        if let Some(locks) = &self.locks {
+            locks.release();
+        }
+    }
 }
 
 /// The way to a running build.
@@ -67,7 +81,7 @@ struct BuildActor {
     brake: Brake,
     task: Option<AbortHandle>,
     surroundings: Surroundings,
-    build: Build,
+    assignment: Assignment,
 }
 
 receives!(BuildActor:);
@@ -98,7 +112,7 @@ pub(super) fn spawn(
             brake: brake.clone(),
             task: None,
             surroundings: surroundings.clone(),
-            build: assignment.build.clone(),
+            assignment: assignment.clone(),
         }
     });
 }
@@ -120,11 +134,13 @@ impl Actor for BuildActor {
 impl BuildActor {
     /// The task is over; after a panic its traces are tidied up.
     fn close(&self, panic: Option<String>) -> ResponseActFuture<Self, ()> {
-        let (surroundings, build) = (self.surroundings.clone(), self.build.clone());
+        let (surroundings, assignment) = (self.surroundings.clone(), self.assignment.clone());
         let tidy = async move {
             if let Some(text) = panic {
+                let build = &assignment.build;
                 tracing::error!(build = %build.id, error = %text, "a step panicked");
-                finish::broken(&surroundings, &build, &text).await;
+                assignment.release_locks();
+                finish::broken(&surroundings, build, &text).await;
             }
         };
         Box::pin(tidy.into_actor(self).map(|(), _, ctx| ctx.stop()))
@@ -137,7 +153,7 @@ impl Drop for BuildActor {
         if let Some(task) = &self.task {
             task.abort();
         }
-        self.surroundings.running.remove(self.build.id);
+        self.surroundings.running.remove(self.assignment.build.id);
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 
 use super::bench::Bench;
 use super::finish::{self, Ending};
-use super::{Assignment, Brake, prepare};
+use super::prepare::Beginning;
+use super::{Assignment, Brake, prepare, step_locks};
 use crate::actors::surroundings::Surroundings;
 use crate::config::checked::BuilderConfig;
 use crate::db::{DbError, properties, steps};
 use crate::events::Event;
 use crate::flow::build_state::{BuildState, StepNames};
+use crate::flow::retry::SILENT;
 use crate::model::{LogType, Property, Results, Step, WorkerId, now};
 use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
 
@@ -45,7 +47,9 @@ impl Job {
 
 /// Runs the build to its end; every outcome ends in stored rows.
 pub(super) async fn build(job: Job) {
-    let ending = match course(&job).await {
+    let course = course(&job).await;
+    job.assignment.release_locks();
+    let ending = match course {
         Ok(ending) => ending,
         Err(error) => {
             let build = &job.assignment.build;
@@ -66,24 +70,35 @@ pub(super) async fn build(job: Job) {
 }
 
 async fn course(job: &Job) -> Result<Ending, DbError> {
-    let mut bench = prepare::bench(job).await?;
+    let mut bench = match prepare::begin(job).await? {
+        Beginning::Bench(bench) => *bench,
+        Beginning::Ended(ending) => return Ok(ending),
+    };
     let answered = job.assignment.link.begin_build(&job.config.name).await.is_ok();
     prepare::end_preparation(job, answered).await?;
+    if answered && !job.config.locks.is_empty() {
+        prepare::add_locks_step(job).await?;
+    }
     if !answered {
-        let text = format!("retry worker {} does not answer", job.assignment.worker.name);
+        let text = format!("retry worker {} {SILENT}", job.assignment.worker.name);
         return Ok(Ending { results: Results::Retry, text });
     }
     let mut state = BuildState::new();
     let mut names = StepNames::default();
     names.take("worker_preparation");
+    let mut first = 1;
+    if !job.config.locks.is_empty() {
+        names.take(prepare::LOCKS_STEP);
+        first += 1;
+    }
     for (index, plan) in job.config.steps.iter().enumerate() {
+        let plan = bench.rendered(plan);
         let name = names.take(&plan.name);
         notice_stop(job, &mut state);
         if !state.runs(plan.options.flags()) {
             continue;
         }
-        let number = index as i64 + 1;
-        let plan = bench.rendered(plan);
+        let number = index as i64 + first;
         let outcome = step(job, &mut bench, &plan, number, name).await?;
         if bench.link.is_lost() && outcome.results == Results::Retry {
             state.worker_lost();
@@ -127,10 +142,15 @@ async fn step(
     let build = job.assignment.build.id;
     let wanted = plan.options.do_step_if.holds(&bench.properties, None);
     let runs = matches!(wanted, Ok(true));
-    let row = insert(job, number, name, plan.running_text(), runs).await?;
+    let begins = runs && plan.options.locks.is_empty();
+    let row = insert(job, number, name, plan.running_text(), begins).await?;
     bench.begin(row.clone());
     let outcome = match wanted {
-        Ok(true) => run_step(bench, plan).await,
+        Ok(true) => match step_locks::acquire(job, bench, plan, &row).await? {
+            // Held until the step is over.
+            Ok(_locks) => run_step(bench, plan).await,
+            Err(outcome) => outcome,
+        },
         Ok(false) => plain(Results::Skipped, String::new()),
         Err(error) => {
             let error = StepError::Failed(format!("doStepIf: {error}"));
@@ -154,7 +174,7 @@ async fn insert(
     number: i64,
     name: String,
     text: String,
-    runs: bool,
+    begins: bool,
 ) -> Result<Step, DbError> {
     let build = job.assignment.build.id;
     let row = job
@@ -162,10 +182,10 @@ async fn insert(
         .db
         .write(move |conn| {
             let at = now();
-            if runs {
+            if begins {
                 return steps::add(conn, build, number, &name, Some(at), &text);
             }
-            // A skipped step has a start but never had its locks, as in stock.
+            // One that waits for locks, or is skipped, has a start but no locks, as in stock.
             let row = steps::add(conn, build, number, &name, None, &text)?;
             steps::set_started(conn, row.id, at, None)?;
             Ok(row)
@@ -185,7 +205,7 @@ async fn run_step(bench: &mut Bench, plan: &StepPlan) -> Outcome {
 }
 
 /// A step that could not do its work says why in a log of its own.
-async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
+pub(super) async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
     let text = format!("{error}\n");
     if let Err(failed) = bench.log("err.text", LogType::Text, Stream::Stdout, &text).await {
         tracing::error!(%error, %failed, "cannot log why a step failed");
@@ -193,7 +213,7 @@ async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
     plain(Results::Exception, first_line(&text))
 }
 
-fn plain(results: Results, summary: String) -> Outcome {
+pub(super) fn plain(results: Results, summary: String) -> Outcome {
     Outcome { results, summary, limit: None }
 }
 

@@ -1,12 +1,11 @@
 //! Change sources: actors that find out what is new in a repository, or are told.
 
-mod git;
-pub mod git_poller;
+mod desk;
 pub mod pb;
-mod poll;
 mod sent;
 #[cfg(test)]
 mod tests;
+pub mod watcher;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +19,8 @@ use crate::config::checked::ChangeSourceConfig;
 use crate::db::{Conn, Db, DbError, changesources};
 use crate::flow::branches::masked;
 use crate::model::{MasterId, Timestamp};
-use git_poller::GitPoller;
 use pb::PbChangeSource;
+use watcher::Watcher;
 
 /// What every change source is given.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ pub struct Sources {
 struct Entry {
     status: SourceStatus,
     /// Absent for a source that is told.
-    poller: Option<GitPoller>,
+    watcher: Option<Watcher>,
 }
 
 /// A change source as people see it.
@@ -53,7 +52,7 @@ struct Entry {
 pub struct SourceStatus {
     /// Without credentials, if it is a URL.
     pub name: String,
-    /// `GitPoller` or `PBChangeSource`
+    /// The class: `GitPoller`, `PBChangeSource` …
     pub kind: &'static str,
     /// Whether it looks for changes itself, or is told.
     pub polls: bool,
@@ -69,10 +68,10 @@ impl Sources {
     pub fn start(&self, supervisor: &Supervisor, config: ChangeSourceConfig, wiring: &Wiring) {
         // The entry comes first: the source reports to it as soon as it lives.
         match config {
-            ChangeSourceConfig::GitPoller(config) => {
-                let poller = GitPoller::new(&config.name);
-                self.enter(&config.name, "GitPoller", Some(poller.clone()));
-                poller.start(supervisor, config, wiring.clone(), self.clone());
+            ChangeSourceConfig::Looks(plan) => {
+                let watcher = Watcher::new(&plan.name);
+                self.enter(&plan.name, plan.class, Some(watcher.clone()));
+                watcher.start(supervisor, plan, wiring.clone(), self.clone());
             }
             ChangeSourceConfig::PbChangeSource(config) => {
                 self.enter(&config.name, "PBChangeSource", None);
@@ -81,16 +80,16 @@ impl Sources {
         }
     }
 
-    fn enter(&self, name: &str, kind: &'static str, poller: Option<GitPoller>) {
+    fn enter(&self, name: &str, kind: &'static str, watcher: Option<Watcher>) {
         let status = SourceStatus {
             name: masked(name),
             kind,
-            polls: poller.is_some(),
+            polls: watcher.is_some(),
             last_poll: None,
             last_error: None,
             next_poll: None,
         };
-        self.lock().insert(name.to_owned(), Entry { status, poller });
+        self.lock().insert(name.to_owned(), Entry { status, watcher });
     }
 
     /// Stops the source and what it runs; what it remembers stays in the database.
@@ -106,8 +105,8 @@ impl Sources {
 
     /// Lets a source poll now; false when there is none of that name that polls.
     pub fn poll_now(&self, name: &str) -> bool {
-        let poller = self.lock().get(name).and_then(|entry| entry.poller.clone());
-        poller.map(|poller| poller.poke()).is_some()
+        let watcher = self.lock().get(name).and_then(|entry| entry.watcher.clone());
+        watcher.map(|watcher| watcher.poke()).is_some()
     }
 
     fn update(&self, name: &str, change: impl FnOnce(&mut SourceStatus)) {

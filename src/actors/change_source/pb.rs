@@ -19,7 +19,7 @@ use super::{Sources, Wiring, child_name, claim};
 use crate::actors::intake::Batch;
 use crate::actors::mail::{Child, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
-use crate::actors::worker::{Perspective, Registration};
+use crate::actors::worker::{Line, Perspective, Registration};
 use crate::config::checked::PbChangeSourceConfig;
 use crate::db::DbError;
 
@@ -59,7 +59,7 @@ struct ChangePerspective(Mailbox<PbSourceActor>);
 
 #[async_trait]
 impl Perspective for ChangePerspective {
-    async fn call(&self, method: &str, args: Args) -> Result<Value, Failure> {
+    async fn call(&self, method: &str, args: Args, _: &Line) -> Result<Value, Failure> {
         if method != "addChange" {
             return Err(no_such_attribute("ChangePerspective", method));
         }
@@ -127,7 +127,7 @@ impl Handler<AddChange> for PbSourceActor {
         }
         let intake = self.wiring.intake.clone();
         let storing = async move {
-            let batch = Batch { changes: vec![change?], state: None };
+            let batch = Batch { changes: vec![change?], memory: None };
             Ok(intake.submit(batch).await)
         };
         Box::pin(storing.into_actor(self).map(|stored, source, _| {
@@ -144,8 +144,9 @@ impl Handler<AddChange> for PbSourceActor {
 impl PbSourceActor {
     fn open(&mut self) {
         let perspective = Arc::new(ChangePerspective(self.own.clone()));
-        let PbChangeSourceConfig { user, passwd, .. } = &*self.config;
-        self.registration = Some(self.wiring.logins.register(user, passwd, perspective));
+        let PbChangeSourceConfig { user, passwd, port, .. } = &*self.config;
+        let registration = self.wiring.logins.register(port.as_ref(), user, passwd, perspective);
+        self.registration = Some(registration);
     }
 
     /// Only one of several masters takes the changes of a source.

@@ -2,20 +2,23 @@
 //!
 //! In:   poke, a 10 s tick.
 //! Out:  builder.start, RequestClaimed, RequestCompleted (collapsed); orphans closed as RETRY.
-//! Owns: nothing durable: the queue is the buildrequests table, the load is the builds table. The
-//!       reasons why requests wait are those of the last scan.
+//! Owns: nothing durable: the queue is the buildrequests table, the load is the builds table. Which
+//!       workers rest, and which requests were merged already, outlives it in the handle.
 //! Dies: safely at any time; the next scan finds the same rows.
 
+mod explain;
 mod merge;
+mod plan;
 mod scan;
+mod shared;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix::WrapFuture;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler};
+use actix::{SpawnHandle, WrapFuture};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
@@ -24,9 +27,11 @@ use super::mail::{Child, Mailbox};
 use super::surroundings::Surroundings;
 use super::turns::Turns;
 use super::worker::Roster;
-use crate::model::{BuildRequestId, BuilderId};
+use crate::model::{BuilderId, Results, Timestamp, WorkerId, now};
 use crate::receives;
-use scan::Scanner;
+pub use explain::Explainer;
+use scan::{Next, Scanner};
+use shared::Shared;
 
 /// A scan happens at least this often, whatever pokes got lost.
 const TICK: Duration = Duration::from_secs(10);
@@ -36,21 +41,6 @@ const TICK: Duration = Duration::from_secs(10);
 pub struct Distributor {
     mailbox: Mailbox<DistributorActor>,
     shared: Arc<Shared>,
-}
-
-/// What outlives the actor's lives.
-#[derive(Default)]
-struct Shared {
-    reasons: RwLock<Arc<HashMap<BuildRequestId, String>>>,
-    builders: RwLock<Arc<HashMap<BuilderId, BuilderHandle>>>,
-    /// The master is about to end and starts no more builds.
-    holding: AtomicBool,
-}
-
-impl Shared {
-    fn builders(&self) -> Arc<HashMap<BuilderId, BuilderHandle>> {
-        self.builders.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Default for Distributor {
@@ -71,9 +61,20 @@ impl Distributor {
         self.poke();
     }
 
-    /// Why each pending request waits, as of the last scan.
-    pub fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
-        self.shared.reasons.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A build of the worker ended: after an exception the worker rests for a while.
+    pub(super) fn build_ended(&self, worker: WorkerId, results: Results) {
+        self.shared.build_ended(worker, results, now());
+    }
+
+    /// Ends the rest of a worker.
+    pub fn wake(&self, worker: WorkerId) {
+        self.shared.wake(worker);
+        self.poke();
+    }
+
+    /// Until when the worker gets no builds, because its last ones broke.
+    pub fn rests_until(&self, worker: WorkerId) -> Option<Timestamp> {
+        self.shared.rests_until(worker).filter(|until| *until > now())
     }
 
     /// The builders that run in this master, by id.
@@ -83,7 +84,7 @@ impl Distributor {
 
     /// Replaces the set of builders after a configuration was applied.
     pub(super) fn set_builders(&self, builders: HashMap<BuilderId, BuilderHandle>) {
-        *self.shared.builders.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(builders);
+        self.shared.set_builders(builders);
         self.poke();
     }
 
@@ -94,7 +95,7 @@ impl Distributor {
     /// One life of the actor.
     pub(super) fn actor(&self, surroundings: Surroundings, roster: Roster) -> DistributorActor {
         let scanner = Scanner { surroundings, roster, shared: self.shared.clone() };
-        DistributorActor { scanner, turns: Turns::default() }
+        DistributorActor { scanner, turns: Turns::default(), alarm: None }
     }
 }
 
@@ -106,6 +107,8 @@ struct Poke;
 pub struct DistributorActor {
     scanner: Scanner,
     turns: Turns,
+    /// Looks when the rest of a worker ends.
+    alarm: Option<SpawnHandle>,
 }
 
 receives!(DistributorActor: Poke);
@@ -146,6 +149,17 @@ impl Handler<Poke> for DistributorActor {
 }
 
 impl DistributorActor {
+    fn wait_until(&mut self, until: Timestamp, ctx: &mut Context<Self>) {
+        let seconds = u64::try_from(until - now()).unwrap_or(0);
+        let alarm = ctx.run_later(Duration::from_secs(seconds), |distributor, ctx| {
+            distributor.alarm = None;
+            distributor.scan(ctx);
+        });
+        if let Some(earlier) = self.alarm.replace(alarm) {
+            ctx.cancel_future(earlier);
+        }
+    }
+
     fn scan(&mut self, ctx: &mut Context<Self>) {
         if !self.turns.begin() {
             return;
@@ -153,10 +167,14 @@ impl DistributorActor {
         let scanner = self.scanner.clone();
         let scan = async move { scanner.scan().await };
         ctx.spawn(scan.into_actor(self).map(|outcome, distributor, ctx| {
-            if let Err(error) = outcome {
-                tracing::error!(%error, "cannot look through the build requests");
+            let again = distributor.turns.end();
+            match outcome {
+                Err(error) => tracing::error!(%error, "cannot look through the build requests"),
+                Ok(Next::Now) => return distributor.scan(ctx),
+                Ok(Next::At(until)) => distributor.wait_until(until, ctx),
+                Ok(Next::Poked) => {}
             }
-            if distributor.turns.end() {
+            if again {
                 distributor.scan(ctx);
             }
         }));

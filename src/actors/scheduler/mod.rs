@@ -1,8 +1,6 @@
-//! Schedulers: actors that turn changes, or a person's wish, into buildsets.
+//! Schedulers: one actor for every class, around the plans of `schedulers/`.
 
-pub mod basic;
-mod catch_up;
-pub mod force;
+mod runner;
 #[cfg(test)]
 mod tests;
 
@@ -12,12 +10,11 @@ use indexmap::IndexMap;
 
 use super::announcer::Announcer;
 use super::supervise::Supervisor;
-use crate::config::checked::{SchedulerConfig, SchedulerKind};
+use crate::config::checked::SchedulerConfig;
 use crate::db::Db;
 use crate::model::{MasterId, Timestamp, now};
-use basic::BasicHandle;
-pub use catch_up::Submitted;
-pub use force::{ForceError, ForceHandle, ForceRequest};
+pub use crate::schedulers::{ForceRequest, Order, Refused, Submitted, Trigger};
+pub use runner::SchedulerHandle;
 
 /// What every scheduler is given.
 #[derive(Clone)]
@@ -49,22 +46,16 @@ impl Wiring {
 /// All running schedulers by name. Clones share them.
 #[derive(Clone, Default)]
 pub struct Schedulers {
-    entries: Arc<Mutex<IndexMap<String, Entry>>>,
-}
-
-#[derive(Clone)]
-enum Entry {
-    Basic(BasicHandle),
-    Force(ForceHandle),
+    entries: Arc<Mutex<IndexMap<String, SchedulerHandle>>>,
 }
 
 /// A scheduler as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchedulerStatus {
     pub name: String,
-    /// `SingleBranchScheduler`, `AnyBranchScheduler` or `ForceScheduler`.
+    /// Buildbot's class name: `SingleBranchScheduler`, `Nightly` …
     pub kind: &'static str,
-    /// When the next buildset is due, unless another change comes.
+    /// When the next buildset is due, unless something else comes before.
     pub waiting_until: Option<Timestamp>,
     /// Changes that wait for it.
     pub pending_changes: usize,
@@ -75,8 +66,8 @@ pub struct SchedulerStatus {
 impl Schedulers {
     /// Starts the scheduler below `supervisor` as `scheduler NAME`.
     ///
-    /// `fresh` skips the changes that came while this scheduler was not run by us: set it when a
-    /// stock master has used the database in between.
+    /// `fresh` skips what came while this scheduler was not run by us: set it when a stock master
+    /// has used the database in between.
     pub fn start(
         &self,
         supervisor: &Supervisor,
@@ -84,16 +75,9 @@ impl Schedulers {
         wiring: &Wiring,
         fresh: bool,
     ) {
-        let name = config.name.clone();
-        let entry = match &config.kind {
-            SchedulerKind::Basic(settings) => {
-                Entry::Basic(basic::start(supervisor, &config, settings, wiring.clone(), fresh))
-            }
-            SchedulerKind::Force(_) => {
-                Entry::Force(force::start(supervisor, config, wiring.clone()))
-            }
-        };
-        self.lock().insert(name, entry);
+        let name = config.options.name.clone();
+        let handle = runner::start(supervisor, config, wiring.clone(), fresh);
+        self.lock().insert(name, handle);
     }
 
     /// Stops the scheduler; what it remembers stays in the database.
@@ -102,30 +86,29 @@ impl Schedulers {
         self.lock().shift_remove(name);
     }
 
-    /// The force scheduler of that name.
-    pub fn force(&self, name: &str) -> Option<ForceHandle> {
-        match self.lock().get(name) {
-            Some(Entry::Force(handle)) => Some(handle.clone()),
-            _ => None,
+    /// The scheduler of that name.
+    pub fn get(&self, name: &str) -> Option<SchedulerHandle> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Asks the scheduler `name`; the answer comes after the commit. `None` when nothing was
+    /// submitted now.
+    ///
+    /// # Errors
+    /// When there is no such scheduler, or why it refuses.
+    pub async fn order(&self, name: &str, order: Order) -> Result<Option<Submitted>, Refused> {
+        match self.get(name) {
+            Some(handle) => handle.order(order).await,
+            None => Err(order.missing(name)),
         }
     }
 
     /// Every scheduler in the order of the configuration.
     pub fn list(&self) -> Vec<SchedulerStatus> {
-        let status = |entry: &Entry| match entry {
-            Entry::Basic(handle) => handle.status(),
-            Entry::Force(handle) => SchedulerStatus {
-                name: handle.name().to_owned(),
-                kind: "ForceScheduler",
-                waiting_until: None,
-                pending_changes: 0,
-                idle_because: None,
-            },
-        };
-        self.lock().values().map(status).collect()
+        self.lock().values().map(SchedulerHandle::status).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, IndexMap<String, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, IndexMap<String, SchedulerHandle>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,17 +1,21 @@
 //! The connections of clients that are no workers, such as those that send changes: a task for
 //! each, which ends with it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
 use protocol::broker::{Args, invalid_object};
+use protocol::jelly::{Failure, Value};
 use protocol::pb::{Callee, PbServer, ServerEvent};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::line::{Line, Wish, trouble};
 use super::logins::Perspective;
 use super::transport::Socket;
 
@@ -19,6 +23,8 @@ use super::transport::Socket;
 const CLIENTS: usize = 256;
 /// Calls of one client at once; it has to wait with more.
 const CALLS: usize = 16;
+/// Calls of one client that wait for something, such as the end of a build; more are refused.
+const PATIENT: usize = 2048;
 /// For a client to take an answer.
 const TAKE: Duration = Duration::from_secs(30);
 
@@ -53,62 +59,164 @@ impl Places {
             return;
         };
         tracing::debug!(name, %peer, "a client has logged in");
-        match guest.talk(self.idle).await {
+        match Talk::new(guest).run(self.idle).await {
             Ok(()) => tracing::debug!(name, %peer, "the client has gone"),
             Err(why) => tracing::warn!(name, %peer, "a client's connection was closed: {why}"),
         }
     }
 }
 
-impl Guest {
+/// A call of the client's that is being served, with its number.
+type Served = BoxFuture<'static, (u64, Result<Value, Failure>)>;
+
+/// What goes on on one connection.
+struct Talk {
+    guest: Guest,
+    line: Line,
+    wishes: tokio::sync::mpsc::Receiver<Wish>,
+    /// What the client was shown and has not dropped, by number.
+    objects: HashMap<i64, Arc<dyn Perspective>>,
+    /// Our calls, by ticket.
+    asked: HashMap<u64, oneshot::Sender<Result<Value, Failure>>>,
+    tickets: u64,
+    quick: FuturesUnordered<Served>,
+    patient: FuturesUnordered<Served>,
+    kept: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
+impl Talk {
+    fn new(guest: Guest) -> Talk {
+        let (line, wishes) = Line::new();
+        Talk {
+            guest,
+            line,
+            wishes,
+            objects: HashMap::new(),
+            asked: HashMap::new(),
+            tickets: 0,
+            quick: FuturesUnordered::new(),
+            patient: FuturesUnordered::new(),
+            kept: FuturesUnordered::new(),
+        }
+    }
+
     /// Returns when the client has gone; an error says why it is sent away.
-    async fn talk(mut self, idle: Duration) -> Result<(), String> {
-        let hello = self.session.admit();
+    async fn run(mut self, idle: Duration) -> Result<(), String> {
+        let hello = self.guest.session.admit();
         self.send(hello).await?;
-        let mut calls = FuturesUnordered::new();
         let mut idle_since = Instant::now();
         loop {
-            while calls.len() < CALLS
+            while self.quick.len() < CALLS
                 && let Some(event) =
-                    self.session.next().map_err(|violation| violation.to_string())?
+                    self.guest.session.next().map_err(|violation| violation.to_string())?
             {
-                match event {
-                    ServerEvent::Send(packet) => self.send(packet).await?,
-                    ServerEvent::Called { id, callee: Callee::Avatar, method, args, kwargs } => {
-                        let perspective = self.perspective.clone();
-                        let args = Args { positional: args, named: kwargs };
-                        calls.push(async move { (id, perspective.call(&method, args).await) });
-                    }
-                    // Nobody gives clients further objects yet, or calls theirs.
-                    ServerEvent::Called { id, callee: Callee::Object(_), .. } => {
-                        let answer = self.session.answer(id, Err(invalid_object()));
-                        self.send(answer).await?;
-                    }
-                    ServerEvent::Answered { .. } => {}
-                }
+                self.hear(event).await?;
             }
+            let waits = self.patient.is_empty() && self.kept.is_empty() && self.quick.is_empty();
             tokio::select! {
-                Some((id, result)) = calls.next() => {
-                    let answer = self.session.answer(id, result);
-                    self.send(answer).await?;
-                    idle_since = Instant::now();
+                Some((id, result)) = self.quick.next() => self.answer(id, result).await?,
+                Some((id, result)) = self.patient.next() => self.answer(id, result).await?,
+                Some(()) = self.kept.next() => {}
+                Some(wish) = self.wishes.recv() => self.fulfil(wish).await?,
+                arrived = self.guest.socket.incoming.next(), if self.quick.len() < CALLS => {
+                    match arrived {
+                        Some(bytes) => self.guest.session.receive(&bytes?),
+                        None => return Ok(()),
+                    }
+                    continue;
                 }
-                arrived = self.socket.incoming.next(), if calls.len() < CALLS => match arrived {
-                    Some(bytes) => self.session.receive(&bytes?),
-                    None => return Ok(()),
-                },
-                () = sleep_until(idle_since + idle), if calls.is_empty() => {
+                () = sleep_until(idle_since + idle), if waits => {
                     return Err(format!("it asked nothing for {idle:?}"));
                 }
             }
+            idle_since = Instant::now();
         }
+    }
+
+    async fn hear(&mut self, event: ServerEvent) -> Result<(), String> {
+        match event {
+            ServerEvent::Send(packet) => self.send(packet).await?,
+            ServerEvent::Called { id, callee, method, args, kwargs } => {
+                let callee = match callee {
+                    Callee::Avatar => Some(self.guest.perspective.clone()),
+                    Callee::Object(number) => self.objects.get(&number).cloned(),
+                };
+                let args = Args { positional: args, named: kwargs };
+                match callee {
+                    Some(callee) => self.serve(id, callee, method, args).await?,
+                    None => self.answer(id, Err(invalid_object())).await?,
+                }
+            }
+            ServerEvent::Answered { ticket, result } => {
+                if let Some(answer) = self.asked.remove(&ticket) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(result);
+                }
+            }
+            ServerEvent::Dropped { object } => drop(self.objects.remove(&object)),
+        }
+        Ok(())
+    }
+
+    async fn serve(
+        &mut self,
+        id: u64,
+        callee: Arc<dyn Perspective>,
+        method: String,
+        args: Args,
+    ) -> Result<(), String> {
+        let (line, patient) = (self.line.clone(), callee.is_patient(&method));
+        if patient && self.patient.len() >= PATIENT {
+            return self.answer(id, Err(trouble("too many calls of yours are waiting"))).await;
+        }
+        let calls = if patient { &self.patient } else { &self.quick };
+        calls.push(Box::pin(async move { (id, callee.call(&method, args, &line).await) }));
+        Ok(())
+    }
+
+    async fn fulfil(&mut self, wish: Wish) -> Result<(), String> {
+        match wish {
+            Wish::Show { object, number } => {
+                // Whoever asked may have gone.
+                let _ = number.send(self.show(object));
+            }
+            Wish::Call { call, answer } => {
+                self.tickets += 1;
+                let ticket = self.tickets;
+                match self.guest.session.call(ticket, call.object, &call.method, call.args) {
+                    Ok(packet) => {
+                        self.asked.insert(ticket, answer);
+                        self.send(packet).await?;
+                    }
+                    Err(text) => drop(answer.send(Err(trouble(&text)))),
+                }
+            }
+            Wish::Keep(work) => self.kept.push(work),
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, object: Arc<dyn Perspective>) -> Result<i64, String> {
+        let known = self.objects.iter().find(|(_, known)| Arc::ptr_eq(known, &object));
+        if let Some((number, _)) = known {
+            self.guest.session.refer(*number);
+            return Ok(*number);
+        }
+        let number = self.guest.session.export()?;
+        self.objects.insert(number, object);
+        Ok(number)
+    }
+
+    async fn answer(&mut self, id: u64, result: Result<Value, Failure>) -> Result<(), String> {
+        let answer = self.guest.session.answer(id, result);
+        self.send(answer).await
     }
 
     async fn send(&mut self, packet: Vec<u8>) -> Result<(), String> {
         if packet.is_empty() {
             return Ok(());
         }
-        match timeout(TAKE, self.socket.outgoing.send(packet)).await {
+        match timeout(TAKE, self.guest.socket.outgoing.send(packet)).await {
             Ok(sent) => sent,
             Err(_) => Err(format!("it took no answer for {TAKE:?}")),
         }
@@ -118,23 +226,38 @@ impl Guest {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use protocol::jelly::{Failure, Value};
     use protocol::pb::{ClientEvent, LoginEvent, PbClient, PbLogin};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::task::JoinHandle;
 
     use super::*;
 
-    /// Answers its method's name, except `never`.
+    /// Answers its method's name, except some.
     struct Echo;
 
     #[async_trait]
     impl Perspective for Echo {
-        async fn call(&self, method: &str, _: Args) -> Result<Value, Failure> {
+        async fn call(&self, method: &str, mut args: Args, line: &Line) -> Result<Value, Failure> {
             match method {
-                "never" => std::future::pending().await,
+                "never" | "wait" => std::future::pending().await,
+                "object" => line.show(Arc::new(Echo)).await,
+                "back" => {
+                    let Some(Value::Remote(client)) = args.take(0, "client") else {
+                        return Err(trouble("no client"));
+                    };
+                    let mine = line.show(Arc::new(Echo)).await?;
+                    line.call(client, "hello", vec![mine]).await
+                }
+                "keep" => {
+                    line.keep(std::future::pending()).await;
+                    Ok(Value::None)
+                }
                 method => Ok(method.into()),
             }
+        }
+
+        fn is_patient(&self, method: &str) -> bool {
+            method == "wait"
         }
     }
 
@@ -183,8 +306,19 @@ mod tests {
         }
 
         async fn call(&mut self, ticket: u64, method: &str) {
-            let packet = self.client.call(ticket, method, vec![]).unwrap();
+            self.call_with(ticket, method, vec![]).await;
+        }
+
+        async fn call_with(&mut self, ticket: u64, method: &str, args: Vec<Value>) {
+            let packet = self.client.call(ticket, method, args).unwrap();
             self.stream.write_all(&packet).await.unwrap();
+        }
+
+        async fn answer(&mut self) -> Result<Value, Failure> {
+            match self.event().await {
+                Some(ClientEvent::Answered { result, .. }) => result,
+                other => panic!("{other:?}"),
+            }
         }
     }
 
@@ -210,6 +344,61 @@ mod tests {
         far.call(2, "quick").await;
         let answer = ClientEvent::Answered { ticket: 2, result: Ok("quick".into()) };
         assert_eq!(far.event().await, Some(answer));
+        drop(far);
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn objects_that_were_shown_can_be_called() {
+        let (mut far, served) = serve(&Places::new(Duration::from_secs(60)));
+        assert_eq!(far.event().await, Some(ClientEvent::LoggedIn));
+        far.call(1, "object").await;
+        let Ok(Value::Remote(object)) = far.answer().await else { panic!("an object") };
+        let packet = far.client.call_object(2, object, "of an object", vec![]).unwrap();
+        far.stream.write_all(&packet).await.unwrap();
+        assert_eq!(far.answer().await, Ok("of an object".into()));
+        let packet = far.client.call_object(3, object + 9, "of nothing", vec![]).unwrap();
+        far.stream.write_all(&packet).await.unwrap();
+        assert_eq!(far.answer().await, Err(invalid_object()));
+        drop(far);
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_is_called_back() {
+        let (mut far, served) = serve(&Places::new(Duration::from_secs(60)));
+        assert_eq!(far.event().await, Some(ClientEvent::LoggedIn));
+        far.call_with(1, "back", vec![PbClient::SELF]).await;
+        let Some(ClientEvent::Told { method, args }) = far.event().await else { panic!("a call") };
+        assert!(method == "hello" && matches!(args[..], [Value::Remote(_)]));
+        assert_eq!(far.answer().await, Ok(Value::None));
+        drop(far);
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn any_number_of_calls_may_wait() {
+        let (mut far, served) = serve(&Places::new(Duration::from_millis(20)));
+        assert_eq!(far.event().await, Some(ClientEvent::LoggedIn));
+        for ticket in 0..3 * CALLS as u64 {
+            far.call(ticket, "wait").await;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        far.call(99, "quick").await;
+        assert_eq!(far.answer().await, Ok("quick".into()));
+        drop(far);
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_for_whom_something_goes_on_need_not_ask() {
+        let (mut far, served) = serve(&Places::new(Duration::from_millis(20)));
+        assert_eq!(far.event().await, Some(ClientEvent::LoggedIn));
+        far.call(1, "keep").await;
+        assert_eq!(far.answer().await, Ok(Value::None));
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        far.call(2, "quick").await;
+        assert_eq!(far.answer().await, Ok("quick".into()));
         drop(far);
         served.await.unwrap();
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, ArbiterHandle, AsyncContext, Context};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::client::{Guest, Places};
 use super::handshake::{Caller, Gate, HandshakeError, Session, log_in};
@@ -68,6 +69,8 @@ async fn accept_all(socket: tokio::net::TcpListener, door: Door) {
     loop {
         let accepted = socket.accept().await.and_then(|(stream, peer)| {
             stream.set_nodelay(true)?;
+            // A client may wait for hours and say nothing.
+            setsockopt(&stream, sockopt::KeepAlive, &true)?;
             Ok((stream.into_std()?, peer))
         });
         let (stream, peer) = match accepted {
@@ -102,7 +105,7 @@ async fn welcome(
     };
     match caller {
         Ok(Caller { name: worker, session: Session::Worker(session), socket }) => {
-            let (peer, protocol) = (peer.to_string(), door.gate.protocol);
+            let (peer, protocol) = (peer.to_string(), door.gate.port.protocol);
             door.roster.post(Arrived { worker, peer, protocol, session, socket, home });
         }
         Ok(Caller { name, session: Session::Client(session, perspective), socket }) => {
@@ -110,7 +113,7 @@ async fn welcome(
             door.clients.serve(Guest { name, peer, session, perspective, socket }).await;
         }
         Err(error) => {
-            let protocol = door.gate.protocol.key();
+            let protocol = door.gate.port.protocol.key();
             tracing::warn!(%peer, protocol, "a login failed: {error}");
         }
     }

@@ -1,7 +1,8 @@
 //! Who may log in, and how fast somebody may guess.
 //!
 //! Workers are those of the configuration. Clients, such as those that send changes, are served by
-//! somebody who registers their name for as long as it lives.
+//! somebody who registers their name for as long as it lives. As with stock masters, every port has
+//! names of its own; those of the workers' ports are the same at all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,14 +14,24 @@ use protocol::broker::Args;
 use protocol::jelly::{Failure, Value};
 use tokio::time::Instant;
 
-/// What a client of Perspective Broker may call after its login.
+use super::line::Line;
+use crate::config::checked::{Listen, WorkerListen};
+
+/// What a client of Perspective Broker may call: what its login gives, and what it is
+/// [shown](Line::show) later.
 #[async_trait]
 pub trait Perspective: Send + Sync {
-    /// Does what the client asks.
+    /// Does what the client asks, who is at the other end of `line`.
     ///
     /// # Errors
     /// What the client is told when that was not possible.
-    async fn call(&self, method: &str, args: Args) -> Result<Value, Failure>;
+    async fn call(&self, method: &str, args: Args, line: &Line) -> Result<Value, Failure>;
+
+    /// Whether a call of `method` may wait for long, as for the end of a build. Many of them may
+    /// wait at once.
+    fn is_patient(&self, _method: &str) -> bool {
+        false
+    }
 }
 
 /// Everybody who may log in, with name and password. Clones share them.
@@ -31,10 +42,15 @@ pub struct Logins(Arc<RwLock<Names>>);
 struct Names {
     /// Passwords by name.
     workers: HashMap<String, String>,
-    clients: HashMap<String, Client>,
+    /// Where workers, and the clients that have no port of their own, log in.
+    shared: Vec<WorkerListen>,
+    /// By port, `None` for the shared ones, and name.
+    clients: HashMap<Key, Client>,
     /// Registrations so far.
     registered: u64,
 }
+
+type Key = (Option<Listen>, String);
 
 struct Client {
     number: u64,
@@ -52,15 +68,16 @@ pub(super) enum Login {
 /// stay.
 pub struct Registration {
     logins: Logins,
-    name: String,
+    key: Key,
     number: u64,
 }
 
 impl Logins {
-    /// Lets clients log in as `name`. The configuration sees to it that nobody else has the name;
-    /// if it is taken all the same, the last one counts.
+    /// Lets clients log in as `name` at `port`, or at the ports of workers. The configuration sees
+    /// to it that nobody else has the name there; if it is taken all the same, the last one counts.
     pub fn register(
         &self,
+        port: Option<&Listen>,
         name: &str,
         password: &str,
         perspective: Arc<dyn Perspective>,
@@ -69,22 +86,36 @@ impl Logins {
         names.registered += 1;
         let number = names.registered;
         let client = Client { number, password: password.to_owned(), perspective };
-        names.clients.insert(name.to_owned(), client);
+        let key = (port.cloned(), name.to_owned());
+        names.clients.insert(key.clone(), client);
         drop(names);
-        Registration { logins: self.clone(), name: name.to_owned(), number }
+        Registration { logins: self.clone(), key, number }
     }
 
-    /// Makes these the workers: passwords by name.
-    pub(super) fn set_workers(&self, workers: HashMap<String, String>) {
-        self.write().workers = workers;
+    /// Makes these the workers, passwords by name, and the ports where they log in.
+    pub(super) fn set_workers(&self, workers: HashMap<String, String>, ports: Vec<WorkerListen>) {
+        let mut names = self.write();
+        (names.workers, names.shared) = (workers, ports);
     }
 
-    /// Whom `name` belongs to, if its password is the one that `matches` accepts. `matches`
-    /// compares in constant time; it is asked for an unknown name as well, so that this takes as
-    /// long.
-    pub(super) fn accept(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Option<Login> {
+    /// Whom `name` belongs to at `port`, if its password is the one that `matches` accepts.
+    /// `matches` compares in constant time; it is asked for an unknown name as well, so that this
+    /// takes as long.
+    pub(super) fn accept(
+        &self,
+        port: &WorkerListen,
+        name: &str,
+        matches: impl FnOnce(&str) -> bool,
+    ) -> Option<Login> {
         let names = self.read();
-        let known = match (names.clients.get(name), names.workers.get(name)) {
+        let shared = names.shared.contains(port);
+        let mut key = (Some(port.listen.clone()), name.to_owned());
+        let mut client = names.clients.get(&key);
+        if client.is_none() && shared {
+            key.0 = None;
+            client = names.clients.get(&key);
+        }
+        let known = match (client, names.workers.get(name).filter(|_| shared)) {
             (Some(client), _) => {
                 Some((client.password.as_str(), Login::Client(client.perspective.clone())))
             }
@@ -107,8 +138,8 @@ impl Logins {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut names = self.logins.write();
-        if names.clients.get(&self.name).is_some_and(|client| client.number == self.number) {
-            names.clients.remove(&self.name);
+        if names.clients.get(&self.key).is_some_and(|client| client.number == self.number) {
+            names.clients.remove(&self.key);
         }
     }
 }
@@ -168,15 +199,29 @@ fn pause_after(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::checked::WorkerProtocol;
+
+    fn listen(port: u16) -> WorkerListen {
+        let listen = Listen { interface: None, port, tls: None };
+        WorkerListen { protocol: WorkerProtocol::PerspectiveBroker, listen }
+    }
+
+    /// Workers log in at port 1.
+    fn logins(workers: &[(&str, &str)]) -> Logins {
+        let logins = Logins::default();
+        let workers = workers.iter().map(|(name, word)| ((*name).to_owned(), (*word).to_owned()));
+        logins.set_workers(workers.collect(), vec![listen(1)]);
+        logins
+    }
 
     #[test]
     fn unknown_names_are_compared_and_refused() {
-        let logins = Logins::default();
-        logins.set_workers([("w".to_owned(), "sekret".to_owned())].into());
+        let logins = logins(&[("w", "sekret")]);
         let mut asked = Vec::new();
-        let worker = logins.accept("w", |password| password == "sekret");
-        assert!(matches!(worker, Some(Login::Worker)));
-        let stranger = logins.accept("stranger", |password| {
+        let worker = |port| logins.accept(&listen(port), "w", |password| password == "sekret");
+        assert!(matches!(worker(1), Some(Login::Worker)));
+        assert!(worker(2).is_none(), "no port for workers");
+        let stranger = logins.accept(&listen(1), "stranger", |password| {
             asked.push(password.to_owned());
             true
         });
@@ -189,32 +234,57 @@ mod tests {
 
     #[async_trait]
     impl Perspective for Numbered {
-        async fn call(&self, _: &str, _: Args) -> Result<Value, Failure> {
+        async fn call(&self, _: &str, _: Args, _: &Line) -> Result<Value, Failure> {
             Ok(Value::Int(self.0))
         }
     }
 
-    async fn who_is(logins: &Logins, name: &str, password: &str) -> Option<Value> {
-        match logins.accept(name, |expected| expected == password)? {
+    async fn who_is(logins: &Logins, port: u16, name: &str, password: &str) -> Option<Value> {
+        match logins.accept(&listen(port), name, |expected| expected == password)? {
             Login::Worker => None,
-            Login::Client(perspective) => perspective.call("who", Args::default()).await.ok(),
+            Login::Client(perspective) => {
+                perspective.call("who", Args::default(), &Line::new().0).await.ok()
+            }
         }
     }
 
     #[tokio::test]
     async fn clients_may_log_in_while_they_are_registered() {
-        let logins = Logins::default();
-        let first = logins.register("change", "changepw", Arc::new(Numbered(1)));
-        assert_eq!(who_is(&logins, "change", "changepw").await, Some(Value::Int(1)));
-        assert_eq!(who_is(&logins, "change", "wrong").await, None);
-        let second = logins.register("change", "other", Arc::new(Numbered(2)));
+        let logins = logins(&[]);
+        let first = logins.register(None, "change", "changepw", Arc::new(Numbered(1)));
+        assert_eq!(who_is(&logins, 1, "change", "changepw").await, Some(Value::Int(1)));
+        assert_eq!(who_is(&logins, 1, "change", "wrong").await, None);
+        let second = logins.register(None, "change", "other", Arc::new(Numbered(2)));
         drop(first);
-        assert_eq!(who_is(&logins, "change", "changepw").await, None);
-        assert_eq!(who_is(&logins, "change", "other").await, Some(Value::Int(2)));
-        logins.set_workers(HashMap::new());
-        assert_eq!(who_is(&logins, "change", "other").await, Some(Value::Int(2)));
+        assert_eq!(who_is(&logins, 1, "change", "changepw").await, None);
+        assert_eq!(who_is(&logins, 1, "change", "other").await, Some(Value::Int(2)));
+        logins.set_workers(HashMap::new(), vec![listen(1)]);
+        assert_eq!(who_is(&logins, 1, "change", "other").await, Some(Value::Int(2)));
         drop(second);
-        assert_eq!(who_is(&logins, "change", "other").await, None);
+        assert_eq!(who_is(&logins, 1, "change", "other").await, None);
+    }
+
+    #[tokio::test]
+    async fn every_port_has_names_of_its_own() {
+        let logins = logins(&[("w", "sekret")]);
+        let port = |number| Some(listen(number).listen);
+        let shared = logins.register(None, "joe", "a", Arc::new(Numbered(0)));
+        let _second = logins.register(port(2).as_ref(), "joe", "b", Arc::new(Numbered(2)));
+        let _third = logins.register(port(3).as_ref(), "joe", "c", Arc::new(Numbered(3)));
+        for (number, password, expected) in [
+            (1, "a", Some(0)),
+            (2, "b", Some(2)),
+            (3, "c", Some(3)),
+            (2, "a", None),
+            (1, "b", None),
+        ] {
+            let who = who_is(&logins, number, "joe", password).await;
+            assert_eq!(who, expected.map(Value::Int), "{number} {password}");
+        }
+        let own = logins.register(port(1).as_ref(), "joe", "d", Arc::new(Numbered(1)));
+        assert_eq!(who_is(&logins, 1, "joe", "d").await, Some(Value::Int(1)));
+        drop((own, shared));
+        assert_eq!(who_is(&logins, 1, "joe", "a").await, None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod connection;
 mod delivery;
 mod handshake;
 mod info;
+mod line;
 mod link;
 mod listener;
 mod local;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use board::{Board, BoardEntry};
 pub(super) use info::to_json;
+pub use line::Line;
 pub use link::{ANSWER, CommandEvent, LinkError, Running, TransferPart, WorkerLink};
 pub use logins::{Logins, Perspective, Registration};
 pub use roster::{BuilderDirs, Roster, RosterConfig, RosterError, RosterSetup};
@@ -46,8 +48,8 @@ pub struct Patience {
     pub duplicate: Duration,
     /// For the whole attach sequence.
     pub attach: Duration,
-    /// A client that is no worker and asks nothing for so long is sent away: clients say what they
-    /// have to say and go. Stock has no limit.
+    /// A client that is no worker, and for whom nothing goes on, is sent away when it asks nothing
+    /// for so long: clients say what they have to say and go. Stock has no limit.
     pub client: Duration,
 }
 

@@ -36,7 +36,10 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub struct RosterConfig {
     pub workers: Vec<WorkerConfig>,
+    /// Every port.
     pub listeners: Vec<WorkerListen>,
+    /// Those of them where no worker can log in.
+    pub client_ports: Vec<WorkerListen>,
     pub builders: Vec<BuilderDirs>,
 }
 
@@ -49,6 +52,12 @@ pub struct BuilderDirs {
 }
 
 impl RosterConfig {
+    /// The ports where workers log in.
+    pub(super) fn worker_ports(&self) -> Vec<WorkerListen> {
+        let ports = self.listeners.iter().filter(|port| !self.client_ports.contains(port));
+        ports.cloned().collect()
+    }
+
     /// The builders of a worker and where they work, in their order.
     pub(super) fn builders_of(&self, worker: &str) -> Vec<BuilderDir> {
         self.builders

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use crate::steps::registry::REGISTRY;
+use crate::change_sources::registry::REGISTRY as SOURCES;
+use crate::steps::registry;
 
 const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 50] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -21,8 +22,9 @@ const SECTIONS: [(&str, &str); 25] = [
     ("www", "### `www`"),
     ("workers[0]", "## Workers"),
     ("workers[1]", "## Workers"),
-    ("change_source[0]", "### GitPoller"),
-    ("change_source[1]", "### PBChangeSource"),
+    ("change_source[0]", "### PBChangeSource"),
+    ("codebaseGenerator[0]", "### `change_filter`"),
+    ("revlink[0]", "### `codebaseGenerator` and `revlink`"),
     ("schedulers[0]", "## Schedulers"),
     ("schedulers[0].change_filter", "### `change_filter`"),
     ("schedulers[0].fileIsImportant", "### `fileIsImportant`"),
@@ -36,27 +38,89 @@ const SECTIONS: [(&str, &str); 25] = [
     ("schedulers[2].properties[3]", "### Form fields"),
     ("schedulers[2].properties[4]", "### Form fields"),
     ("schedulers[2].properties[5]", "### Form fields"),
+    ("user_managers[0]", "## User managers"),
+    ("schedulers[2].properties[6]", "### Form fields"),
+    ("schedulers[2].properties[7]", "### Form fields"),
+    ("schedulers[2].properties[8]", "### Form fields"),
+    ("schedulers[2].properties[9]", "### Form fields"),
+    ("schedulers[2].properties[10]", "### Form fields"),
+    ("schedulers[2].properties[11]", "### Form fields"),
+    ("schedulers[2].properties[12]", "### Form fields"),
+    ("schedulers[2].properties[13]", "### Form fields"),
+    ("schedulers[3]", "## Schedulers"),
+    ("schedulers[4]", "## Schedulers"),
+    ("schedulers[5]", "## Schedulers"),
+    ("schedulers[6]", "## Schedulers"),
+    ("schedulers[7]", "## Schedulers"),
+    ("schedulers[8]", "## Schedulers"),
+    ("schedulers[9]", "## Schedulers"),
     ("builders[0]", "## Builders"),
+    ("builders[0].locks[0]", "### Locks"),
+    ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
+    ("projects[0]", "### Projects"),
+    ("services[0]", "### OldBuildCanceller"),
+    ("services[0].filters[0]", "### OldBuildCanceller"),
+    ("services[0].filters[0].filter", "### Source stamp filters"),
+    ("services[1]", "### FailingBuildsetCanceller"),
+    ("services[1].filters[0]", "### FailingBuildsetCanceller"),
 ];
 
 fn alien_file() -> String {
     let mut text = String::from(
         "zzqx = 1\ndb = { zzqx = 1 }\nwww = { zzqx = 1 }\nworkers = [{ zzqx = 1 }, { type = 'LocalWorker', zzqx = 1 }]\n\
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
-         change_source = [{ type = 'GitPoller', zzqx = 1 }, { type = 'PBChangeSource', zzqx = 1 }]\n\
+         codebaseGenerator = [{ zzqx = 1 }]\nrevlink = [{ zzqx = 1 }]\n\
          factories = { a = { zzqx = 1 } }\n\
+         projects = [{ zzqx = 1 }]\n\
+         services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
+         filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
+         filters = [{ zzqx = 1 }] }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\
          [[schedulers]]\ntype = 'ForceScheduler'\nzzqx = 1\ncodebases = [{ zzqx = 1 }]\n\
          properties = [\n",
     );
-    for class in ["String", "Text", "Int", "ChoiceString", "UserName", "Fixed"] {
+    let mut rest = String::new();
+    for class in [
+        "Dependent",
+        "Periodic",
+        "Nightly",
+        "Triggerable",
+        "NightlyTriggerable",
+        "Try_Userpass",
+        "Try_Jobdir",
+    ] {
+        rest += &format!("[[schedulers]]\ntype = '{class}'\nzzqx = 1\n");
+    }
+    rest += "[[user_managers]]\nzzqx = 1\n";
+    for class in [
+        "String",
+        "Text",
+        "Int",
+        "ChoiceString",
+        "UserName",
+        "Fixed",
+        "Boolean",
+        "File",
+        "InheritBuild",
+        "WorkerChoice",
+        "Nested",
+        "Patch",
+        "AnyProperty",
+    ] {
         text += &format!("{{ type = '{class}Parameter', zzqx = 1 }},\n");
     }
-    text += "]\n[[builders]]\nzzqx = 1\n";
-    for step in REGISTRY {
+    text += "{ type = 'ParameterGroup', zzqx = 1 }]\n";
+    text += &rest;
+    text += "[[locks]]\ntype = 'MasterLock'\nzzqx = 1\n\
+             [[builders]]\nzzqx = 1\nlocks = [{ name = 'x', zzqx = 1 }]\n";
+    text += "[[change_source]]\ntype = 'PBChangeSource'\nzzqx = 1\n";
+    for source in SOURCES {
+        text += &format!("[[change_source]]\ntype = '{}'\nzzqx = 1\n", source.class);
+    }
+    for step in registry::all() {
         text += &format!("[[builders.steps]]\ntype = '{}'\nzzqx = 1\n", step.class);
     }
     text
@@ -98,8 +162,19 @@ fn every_key_of_every_section() {
         assert_named(path, heading, keys);
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();
-    assert_eq!(steps, REGISTRY.len());
-    assert_eq!(known.len(), SECTIONS.len() + steps, "a table is read that SECTIONS does not list");
+    assert_eq!(steps, registry::all().count());
+    let others = SECTIONS.len() + steps + SOURCES.len();
+    assert_eq!(known.len(), others, "a table is read that SECTIONS does not list");
+}
+
+#[test]
+fn every_key_of_every_change_source() {
+    let known = known_keys();
+    for (index, source) in SOURCES.iter().enumerate() {
+        let path = format!("change_source[{}]", index + 1);
+        section(&format!("### {}", source.class));
+        assert_named(&path, "## Change sources", &known[&path]);
+    }
 }
 
 #[test]

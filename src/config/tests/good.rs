@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{EXAMPLE, check};
-use crate::config::checked::{Branches, ChangeSourceConfig, FieldKind, Listen, SchedulerKind};
+use crate::change_sources::{PollTimes, Rhythm};
+use crate::config::checked::{ChangeSourceConfig, FieldKind, ForceField, ForceScheduler, Listen};
 use crate::config::sample;
+use crate::flow::rules::Collapse;
 
 fn any(port: u16) -> Listen {
     Listen { interface: None, port, tls: None }
@@ -23,7 +25,7 @@ fn the_example_becomes_values() {
         (property.value.as_str(), property.source.as_str()),
         (Some("example"), "master.toml")
     );
-    assert!(config.collapse_requests);
+    assert_eq!(config.collapse_requests, Collapse::Compatible);
     assert_eq!(config.logs.compression, "gz");
 
     let worker = &config.workers[0];
@@ -40,36 +42,38 @@ fn the_example_becomes_values() {
 #[test]
 fn the_poller_has_stocks_defaults() {
     let config = check(EXAMPLE).expect("a good configuration");
-    let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else {
-        panic!("another")
-    };
-    assert_eq!(poller.name, "https://example.org/hello.git");
-    assert_eq!(poller.branches, Branches::Named(vec!["main".into()]));
-    assert_eq!(poller.poll_interval, Duration::from_secs(300));
-    assert!(!poller.poll_at_launch && poller.usetimestamps && !poller.build_pushes_with_no_commits);
-    assert_eq!((poller.gitbin.as_str(), poller.codebase.as_str()), ("git", ""));
-    assert_eq!(poller.workdir.to_str(), Some("gitpoller-work/https___example_org_hello_git"));
+    let ChangeSourceConfig::Looks(poller) = &config.change_sources[0] else { panic!("another") };
+    assert_eq!(
+        (poller.name.as_str(), poller.class),
+        ("https://example.org/hello.git", "GitPoller")
+    );
+    let every = PollTimes { interval: Duration::from_secs(300), ..PollTimes::STOCK };
+    assert_eq!(poller.rhythm, Rhythm::Polls(every));
 }
 
 #[test]
 fn schedulers_know_their_kind() {
     let config = check(EXAMPLE).expect("a good configuration");
-    let SchedulerKind::Basic(all) = &config.schedulers[0].kind else { panic!("not basic") };
-    assert_eq!(all.tree_stable_timer, Some(Duration::from_secs(60)));
-    assert!(!all.per_branch && !all.only_important);
-    assert_eq!(config.schedulers[0].properties.get_str("scheduler"), Some("all"));
-    assert!(config.schedulers[0].codebases.contains_key(""));
+    let all = &config.schedulers[0];
+    assert_eq!(all.plan.class(), "SingleBranchScheduler");
+    let told = format!("{:?}", all.plan);
+    assert!(told.contains("tree_stable_timer: Some(60s)"), "{told}");
+    assert!(told.contains("only_important: false"), "{told}");
+    assert_eq!(all.options.properties.get_str("scheduler"), Some("all"));
+    assert!(all.options.codebases.contains_key(""));
 }
 
 #[test]
 fn a_force_form_has_stocks_fields() {
     let config = check(EXAMPLE).expect("a good configuration");
     let scheduler = &config.schedulers[1];
-    let SchedulerKind::Force(force) = &scheduler.kind else { panic!("not a ForceScheduler") };
+    let force = scheduler.plan.form().expect("a ForceScheduler");
     assert_eq!((force.label.as_str(), force.button_name.as_str()), ("force", "force"));
     assert_eq!(force.reason_string, "A build was forced by '%(owner)s': %(reason)s");
-    let fields: Vec<(&str, &str)> =
-        force.fields.iter().map(|f| (f.name.as_str(), f.label.as_str())).collect();
+    let fields: Vec<(&str, &str)> = leaves(force)
+        .into_iter()
+        .map(|field| (field.full_name.as_str(), field.label.as_str()))
+        .collect();
     assert_eq!(
         fields,
         [
@@ -82,10 +86,23 @@ fn a_force_form_has_stocks_fields() {
             ("revision", "Revision:"),
         ]
     );
-    assert_eq!(force.fields[0].kind, FieldKind::Username { need_email: true });
-    assert_eq!(force.fields[1].kind, FieldKind::Text { size: 20 });
-    assert_eq!(force.fields[1].default, "force build");
-    assert_eq!(force.fields[2].default, 0);
+    assert_eq!(force.username.kind, FieldKind::Username { need_email: true, size: 30 });
+    assert_eq!(force.reason.kind, FieldKind::Text { size: 20 });
+    assert_eq!(force.reason.default, "force build");
+    assert_eq!(force.priority.default, 0);
+}
+
+/// The fields that hold a value, in the order of the form.
+fn leaves(force: &ForceScheduler) -> Vec<&ForceField> {
+    fn add<'f>(field: &'f ForceField, found: &mut Vec<&'f ForceField>) {
+        match &field.kind {
+            FieldKind::Nested(nested) => nested.fields.iter().for_each(|inner| add(inner, found)),
+            _ => found.push(field),
+        }
+    }
+    let mut found = vec![&force.username, &force.reason, &force.priority];
+    force.fields.iter().for_each(|field| add(field, &mut found));
+    found
 }
 
 const FORM: &str = r#"
@@ -119,6 +136,7 @@ default = ["a"]
 type = "IntParameter"
 name = "level"
 default = 3
+autopopulate = { 1 = { tag = "v1" } }
 
 [[schedulers.properties]]
 type = "FixedParameter"
@@ -131,23 +149,56 @@ name = "tag"
 regex = "v[0-9.]+$"
 tooltip = "such as v1.2"
 size = 12
+
+[[schedulers.properties]]
+type = "FileParameter"
+name = "notes"
+maxsize = 100
+
+[[schedulers.properties]]
+type = "InheritBuildParameter"
+name = "inherited"
+compatible_builds = ["runtests"]
+
+[[schedulers.properties]]
+type = "WorkerChoiceParameter"
+
+[[schedulers.properties]]
+type = "NestedParameter"
+name = "deep"
+layout = "tabs"
+fields = [{ type = "ParameterGroup", name = "er", columns = 2, fields = [{ type = "IntParameter", name = "n" }] }]
+
+[[schedulers.properties]]
+type = "PatchParameter"
+
+[[schedulers.properties]]
+type = "AnyPropertyParameter"
+name = "more"
 "#;
 
 #[test]
 fn a_force_form_of_ones_own() {
     let config = check(&(EXAMPLE.to_owned() + FORM)).expect("a good configuration");
     let scheduler = &config.schedulers[2];
-    let SchedulerKind::Force(force) = &scheduler.kind else { panic!("not a ForceScheduler") };
+    let force = scheduler.plan.form().expect("a ForceScheduler");
+    let all = leaves(force);
     let field = |name: &str| {
-        force.fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no {name}"))
+        *all.iter().find(|field| field.full_name == name).unwrap_or_else(|| panic!("no {name}"))
     };
-    let names: Vec<&str> = force.fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = all.iter().map(|field| field.full_name.as_str()).collect();
     assert_eq!(
         names.join(" "),
         "username reason priority lib_branch lib_project lib_repository lib_revision app_branch \
-         app_revision upload targets level kind tag"
+         app_revision upload targets level kind tag notes inherited workername deep_er_n patch_body \
+         patch_level patch_author patch_comment patch_subdir more_name more_value"
     );
-    assert_eq!(field("reason").kind, FieldKind::TextArea { cols: 80, rows: 20 });
+    assert_eq!(field("reason").kind, FieldKind::TextArea { cols: 80, rows: 20, size: 20 });
+    assert_eq!((field("notes").maxsize, field("patch_body").maxsize), (Some(100), Some(10 << 20)));
+    assert_eq!(field("inherited").kind, FieldKind::Inherit { builders: vec!["runtests".into()] });
+    assert_eq!(field("workername").kind, FieldKind::Worker { any: "-any-".into() });
+    assert_eq!(field("patch_subdir").default, ".");
+    assert_eq!(field("level").autopopulate, serde_json::json!({"1": {"tag": "v1"}}));
     assert!(field("reason").required);
     assert_eq!(field("reason").maxsize, Some(500));
     assert_eq!(field("app_branch").default, "main");

@@ -1,7 +1,7 @@
 //! One mistake at a time, section by section, and the message it gets.
 
 use super::{check, edited, problem_of};
-use crate::config::checked::{Branches, ChangeSourceConfig, Listen, SchedulerKind};
+use crate::config::checked::{ChangeSourceConfig, Listen};
 
 const WORKER: &str = "max_builds = 2";
 const POLLER: &str = "branches = [\"main\"]";
@@ -28,7 +28,30 @@ fn master() {
         (TITLE, "title = 5", "1: title: must be a string, not a number"),
         (TITLE, "manhole = {}", "manhole: is not supported yet"),
         (TITLE, "multiMaster = true", "multiMaster: is not supported yet"),
-        (TITLE, "collapseRequests = 'x'", "must be true or false"),
+        (TITLE, "collapseRequests = 5", "must be true or false, a rule (compatible"),
+        (TITLE, "collapseRequests = 'compatable'", "did you mean 'compatible'?"),
+        (TITLE, "prioritizeBuilders = 'oldst'", "did you mean 'oldest'?"),
+        (TITLE, "select_next_worker = true", "must be a rule (random, least_busy, first)"),
+        (TITLE, "maxRetries = -1", "maxRetries: must be 0 or more"),
+        (TITLE, "projects = [{ name = 'a b' }]", "must be an identifier of at most 50"),
+        (TITLE, "projects = [{ name = 'a' }, { name = 'a' }]", "a project named 'a' stands in"),
+        (
+            TITLE,
+            "projects = [{ name = 'a', description_format = 'rst' }]",
+            "is 'rst' and can only be 'markdown'",
+        ),
+        (TITLE, "services = [{ type = 'MailNotifier' }]", "'MailNotifier' is not supported yet"),
+        (TITLE, "services = [{ type = 'OldBuildCancelar' }]", "did you mean 'OldBuildCanceller'?"),
+        (
+            TITLE,
+            "services = [{ type = 'OldBuildCanceller', name = 's' }]",
+            "needs 'filters', a list of tables",
+        ),
+        (
+            TITLE,
+            "services = [{ type = 'OldBuildCanceller', name = 's', filters = [{ builders = 'x' }] }]",
+            "unknown builder 'x'",
+        ),
         (TITLE, "logCompressionMethod = 'zip'", "is 'zip' and must be one of raw, gz"),
         (TITLE, "logMaxSize = -1", "logMaxSize: must not be negative"),
         (TITLE, "logEncoding = 'latin-1'", "other encodings than utf-8"),
@@ -81,7 +104,6 @@ fn workers() {
         (WORKER, "max_build = 2", "did you mean 'max_builds'?"),
         (WORKER, "type = 'LocalWorker'", "unknown key 'password'"),
         (WORKER, "keepalive_interval = 0.1", "must be at least 1 second"),
-        (WORKER, "locks = []", "locks: is not supported yet"),
         ("missing_timeout = 3600", "missing_timeout = -5", "must be 0 seconds or more"),
         ("missing_timeout = 3600", "missing_timeout = 1e12", "must be at most"),
         ("missing_timeout = 3600", "missing_timeout = nan", "must be 0 seconds or more"),
@@ -99,26 +121,18 @@ fn change_sources() {
         (POLLER, "branches = ['a']\nbranch = 'a'", "given beside 'branch'"),
         (POLLER, "pollRandomDelayMin = 3", "must not be longer than 'pollRandomDelayMax'"),
         (POLLER, "pollRandomDelayMax = 300", "must be shorter than 'pollInterval'"),
-        (POLLER, "sshPrivateKey = 'x'", "sshPrivateKey: is not supported yet"),
+        (POLLER, "sshHostKey = 'x'", "need an 'sshPrivateKey'"),
+        (POLLER, "only_tags = true\nbranches = true", "given beside 'branch' or 'branches'"),
+        (POLLER, "branches = { expression = 'a ==' }", "the expression 'a ==' is wrong"),
         (POLLER, "properties = 'x'", "must be a table of properties"),
         (POLLER, "workdir = ''", "workdir: must not be empty"),
         ("pollInterval = 300", "pollinterval = 300", "did you mean 'pollInterval'?"),
         ("pollInterval = 300", "pollInterval = '5m'", "must be a number of seconds, not a string"),
         ("pollInterval = 300", "pollInterval = 0", "never polls"),
-        ("\"GitPoller\"", "\"HgPoller\"", "'HgPoller' is not supported yet"),
+        ("\"GitPoller\"", "\"P4Source\"", "'P4Source' is not supported yet"),
         ("\"GitPoller\"", "\"GitPolar\"", "did you mean 'GitPoller'?"),
         ("type = \"GitPoller\"", "", "needs a 'type': GitPoller"),
     ]);
-    for (text, branches) in [
-        ("", Branches::Head),
-        ("branches = true", Branches::All),
-        ("branches = 'rel-*'", Branches::Named(vec!["rel-*".into()])),
-        ("branch = 'main'", Branches::Named(vec!["main".into()])),
-    ] {
-        let config = check(&edited(POLLER, text)).expect("good");
-        let ChangeSourceConfig::GitPoller(poller) = &config.change_sources[0] else { panic!() };
-        assert_eq!(poller.branches, branches, "{text}");
-    }
     let single = check(&edited("[[change_source]]", "[change_source]")).expect("good");
     assert_eq!(single.change_sources.len(), 1);
 }
@@ -144,7 +158,7 @@ fn clients_that_send_changes() {
         ("user = 'example-worker'", "'example-worker' is already registered by the worker in"),
         ("prefixes = 'x'", "did you mean 'prefix'?"),
         (
-            "[[change_source]]\ntype = 'PBChangeSource'\nport = 1",
+            "[[change_source]]\ntype = 'PBChangeSource'\nport = 9989",
             "the username 'change' is already registered by the change source in master.toml:",
         ),
     ];
@@ -194,13 +208,12 @@ fn schedulers() {
         (SCHEDULER, "treeStableTimer = 'soon'", "must be a number of seconds"),
         (SCHEDULER, "treeStabletimer = 60", "did you mean 'treeStableTimer'?"),
         (SCHEDULER, "branch = 'main'", "'change_filter' excludes 'branch'"),
-        (SCHEDULER, "createAbsoluteSourceStamps = true", "is not supported yet"),
         (SCHEDULER, "codebases = [1]", "codebases[0]: must be a string"),
         (SCHEDULER, "codebases = { a = { brnch = 'x' } }", "did you mean 'branch'?"),
         (SCHEDULER, "codebases = {}", "must name at least one codebase"),
         (SCHEDULER, "priority = 'high'", "priority: must be a whole number"),
         ("change_filter = { branch = \"main\" }", "", "needs a 'change_filter'"),
-        ("\"SingleBranchScheduler\"", "\"Nightly\"", "'Nightly' is not supported yet"),
+        ("\"SingleBranchScheduler\"", "\"Try_Jobdirs\"", "did you mean 'Try_Jobdir'?"),
         (
             "\"SingleBranchScheduler\"",
             "\"SingleBranchSchedular\"",
@@ -216,12 +229,37 @@ fn schedulers() {
     ]);
     let branch = edited("change_filter = { branch = \"main\" }", "branch = 'main'");
     let written = check(super::EXAMPLE).expect("good");
-    assert_eq!(check(&branch).expect("good").schedulers, written.schedulers, "two spellings");
+    let spelled = format!("{:?}", check(&branch).expect("good").schedulers[0].plan);
+    assert_eq!(spelled, format!("{:?}", written.schedulers[0].plan), "two spellings");
     let twice = check(&edited("[\"runtests\"]", "['runtests', 'runtests']")).expect("good");
-    assert_eq!(twice.schedulers[0].builder_names, ["runtests"], "named twice, meant once");
+    assert_eq!(twice.schedulers[0].options.builder_names, ["runtests"], "named twice, meant once");
     let zero = check(&edited(SCHEDULER, "treeStableTimer = 0")).expect("good");
-    let SchedulerKind::Basic(basic) = &zero.schedulers[0].kind else { panic!("not basic") };
-    assert_eq!(basic.tree_stable_timer, None);
+    let told = format!("{:?}", zero.schedulers[0].plan);
+    assert!(told.contains("tree_stable_timer: None"), "{told}");
+}
+
+#[test]
+fn schedulers_that_wait_for_others() {
+    let dependent = |name: &str, upstream: &str| {
+        format!(
+            "\n[[schedulers]]\ntype = 'Dependent'\nname = '{name}'\nupstream = '{upstream}'\n\
+             builderNames = ['runtests']\n"
+        )
+    };
+    let problem = |more: String| check(&(super::EXAMPLE.to_owned() + &more)).err();
+    assert_eq!(problem(dependent("a", "all") + &dependent("b", "a")), None);
+    for (more, expected) in [
+        (dependent("a", "al"), "upstream: unknown scheduler 'al'; did you mean 'all'?"),
+        (dependent("a", ""), "upstream: must not be empty"),
+        (dependent("a", "a"), "upstream: waits for itself: a waits for a"),
+        (
+            dependent("a", "b") + &dependent("b", "c") + &dependent("c", "b"),
+            "upstream: waits for itself: b waits for c waits for b",
+        ),
+    ] {
+        let problem = problem(more).unwrap_or_default();
+        assert!(problem.contains(expected), "{problem}");
+    }
 }
 
 #[test]
@@ -249,7 +287,22 @@ fn force_forms() {
             "type = 'ChoiceStringParameter', name = 'x', choices = ['a'], default = 'b'",
             "'b' is not among the choices",
         ),
-        ("type = 'NestedParameter', name = 'x'", "'NestedParameter' is not supported yet"),
+        ("type = 'NestedParameter', name = 'x'", "needs 'fields'"),
+        (
+            "type = 'NestedParameter', name = 'x', columns = 5, fields = [{ type = 'FileParameter', name = 'y' }]",
+            "columns: must be 1 to 4, and is 5",
+        ),
+        (
+            "type = 'NestedParameter', name = 'x', layout = 'pile', fields = [{ type = 'FileParameter', name = 'y' }]",
+            "layout: is 'pile' and must be one of",
+        ),
+        (
+            "type = 'NestedParameter', name = '', fields = [{ type = 'FileParameter', name = 'reason' }]",
+            "two fields are named 'reason'",
+        ),
+        ("type = 'PatchParameter', level = { default = 'x' }", "must be a whole number"),
+        ("type = 'CodebaseParameter', codebase = 'x'", "belongs into 'codebases'"),
+        ("type = 'StringParameter', name = 'x', autopopulate = 1", "must be a table of tables"),
         ("type = 'StringParamter', name = 'x'", "did you mean 'StringParameter'?"),
     ]
     .into_iter()
@@ -257,13 +310,20 @@ fn force_forms() {
     .chain(
         [
             ("name = 'f f'", "may hold letters, digits"),
-            ("name = 'force'\nreason = { name = 'why' }", "always named 'reason'"),
+            (
+                "name = 'force'\nreason = { type = 'PatchParameter' }",
+                "must be a single field",
+            ),
+            (
+                "name = 'force'\ncodebases = [{ branch = { name = 'x' } }]",
+                "always named 'branch'",
+            ),
             ("name = 'force'\npriority = { type = 'StringParameter' }", "must be an IntParameter"),
             ("name = 'force'\ncodebases = []", "must not be empty"),
             ("name = 'force'\ncodebases = ['a', 'a']", "the codebase 'a' is given twice"),
             (
-                "name = 'force'\ncodebases = [{ codebase = 'a', patch = {} }]",
-                "patch: is not supported yet",
+                "name = 'force'\ncodebases = [{ codebase = 'a', patch = { name = 'p' } }]",
+                "always named 'patch'",
             ),
             ("name = 'force'\ncodebases = [{ branch = 1 }]", "must be a string, a table"),
             ("name = 'force'\nchange_filter = {}", "unknown key 'change_filter'"),
@@ -292,13 +352,25 @@ fn builders() {
             "workername = 'example-worker'\nenv = { A = true }",
             "'A' must be a string or a list of strings, not true or false",
         ),
-        (BUILDER, "workername = 'example-worker'\nlocks = []", "locks: is not supported yet"),
+        (BUILDER, "workername = 'example-worker'\nlocks = ['db']", "unknown lock 'db'; none is"),
         (
             BUILDER,
             "workername = 'example-worker'\nworkerbuildir = 'x'",
             "did you mean 'workerbuilddir'?",
         ),
         ("\"ShellCommand\"", "\"ShelCommand\"", "did you mean 'ShellCommand'?"),
+        (BUILDER, "workername = 'example-worker'\nproject = 'p'", "unknown project 'p'"),
+        (
+            BUILDER,
+            "workername = 'example-worker'\ncanStartBuild = 'enforceChosenWorkr'",
+            "did you mean 'enforceChosenWorker'?",
+        ),
+        (
+            BUILDER,
+            "workername = 'example-worker'\nnextBuild = 'a =='",
+            "nextBuild: the expression 'a ==' is wrong",
+        ),
+        (BUILDER, "workername = 'example-worker'\ndo_build_if = 5", "must be an expression"),
     ]);
     let report = problem_of("name = \"runtests\"", "name = '_runtests'");
     assert!(report.contains("must not begin with an underscore"), "{report}");
@@ -308,6 +380,56 @@ fn builders() {
     let dir =
         check(&edited(BUILDER, "workername = 'example-worker'\nbuilddir = 'a b'")).expect("good");
     assert_eq!(dir.builders[0].workerbuilddir, "a b");
+}
+
+/// A step of the example, and what it is replaced by.
+fn with_sources(steps: &[&str]) -> (&'static str, String) {
+    let steps = steps.iter().map(|step| format!("[[builders.steps]]\nrepourl = 'r'\n{step}\n"));
+    (STEP, steps.collect())
+}
+
+const STEP: &str = "[[builders.steps]]\ntype = \"ShellCommand\"\n\
+                    command = [\"make\", \"test\"]\nenv = { PYTHONPATH = \".\" }\n";
+
+#[test]
+fn each_source_step_has_its_directory_and_its_codebase() {
+    let app = "type = 'Git'\ncodebase = 'app'";
+    let twice = "steps[1]: checks out into 'build' as steps[0] does; give it another workdir";
+    let cases: [(&[&str], &str); 4] = [
+        (&["type = 'Git'", "type = 'SVN'"], twice),
+        (&["type = 'Git'\nworkdir = 'build/'", "type = 'Mercurial'"], twice),
+        (
+            &[app],
+            "builders[0]: the step 'git-app' wants the codebase 'app', which no scheduler of the \
+             builder gives; name the codebases in the scheduler's 'codebases'",
+        ),
+        (&["type = 'SVN'\ncodebase = 'lib'"], "the step 'svn-lib' wants the codebase 'lib'"),
+    ];
+    for (steps, expected) in cases {
+        let (from, to) = with_sources(steps);
+        let report = problem_of(from, &to);
+        assert!(report.contains(expected), "{to}\nwants: {expected}\nhas: {report}");
+        assert_eq!(report.lines().count(), 1, "{to}\nhas: {report}");
+    }
+    let fine: [&[&str]; 5] = [
+        &["type = 'Git'", "type = 'SVN'\nworkdir = 'data'"],
+        &["type = 'Git'", "type = 'Git'\nworkdir = '%(prop:where)s'"],
+        &["type = 'Git'\ndoStepIf = \"a == 'b'\"", "type = 'SVN'"],
+        &["type = 'Git'\ncodebase = 'app'\nalwaysUseLatest = true"],
+        &["type = 'Git'\ncodebase = 'app'\ndoStepIf = \"a == 'b'\""],
+    ];
+    for steps in fine {
+        let (from, to) = with_sources(steps);
+        check(&edited(from, &to)).unwrap_or_else(|report| panic!("{to}\n{report}"));
+    }
+    // One of the builder's schedulers is enough.
+    let (from, to) =
+        with_sources(&["type = 'Git'", "type = 'Git'\ncodebase = 'app'\nworkdir = 'a'"]);
+    let given = edited(from, &to).replace(SCHEDULER, "codebases = ['', 'app']");
+    check(&given).unwrap_or_else(|report| panic!("{report}"));
+    let wrong = given.replace("'app']", "'ap']");
+    let report = check(&wrong).expect_err("a codebase that nobody gives");
+    assert!(report.contains("they give '', 'ap'; mend the step's 'codebase'"), "{report}");
 }
 
 #[test]
@@ -323,4 +445,37 @@ fn factories_are_shared() {
     assert!(report.contains("unknown factory 'ff'; did you mean 'f'?"), "{report}");
     let report = check(&text.replace("factory = 'f'", "")).expect_err("no steps");
     assert!(report.contains("needs 'steps', or a 'factory'"), "{report}");
+}
+
+#[test]
+fn clients_have_names_of_their_own_at_each_port() {
+    let manager = |name: &str, port: u16| {
+        format!("[[user_managers]]\nusername = '{name}'\npasswd = 'hush'\nport = {port}\n")
+    };
+    let tries = |name: &str, port: u16| {
+        format!(
+            "[[schedulers]]\ntype = 'Try_Userpass'\nname = 'try'\nbuilderNames = ['runtests']\n\
+             port = {port}\nuserpass = [['{name}', 'hush']]\n"
+        )
+    };
+    let read = |more: &str| check(&(super::EXAMPLE.to_owned() + more));
+    let good = read(&(manager("joe", 8001) + &tries("joe", 8002) + &tries("example-worker", 8001)));
+    let told = good.expect_err("two schedulers of one name");
+    assert!(!told.contains("already registered"), "{told}");
+    let good = read(&(manager("joe", 8001) + &tries("example-worker", 8001))).expect("good");
+    let ports = good.listeners().iter().filter(|port| port.listen.port == 8001).count();
+    assert_eq!((ports, good.client_ports().len()), (1, 1));
+    let shown = format!("{good:?}");
+    assert!(!shown.contains("passwd") && !shown.contains("hush"), "{shown}");
+    for (more, why) in [
+        (manager("joe", 8001) + &manager("joe", 8001), "registered by the user manager in"),
+        (manager("joe", 8001) + &tries("joe", 8001), "the username 'joe' is already registered"),
+        (manager("joe", 8010), "port 8010 is used twice"),
+        ("[[user_managers]]\nusername = 'a'\npasswd = 'b'\n".to_owned(), "needs a 'port'"),
+        ("[[user_managers]]\nport = 1\n".to_owned(), "needs a value for 'username'"),
+        (format!("{}\ntype = 'Other'\n", manager("a", 1)), "unknown type 'Other'"),
+    ] {
+        let told = read(&more).expect_err(why);
+        assert!(told.contains(why), "{told}\nwants: {why}");
+    }
 }

@@ -34,7 +34,16 @@ pub struct BuildRow {
     pub state_string: String,
     #[diesel(sql_type = Nullable<BigInt>)]
     pub results: Option<i64>,
+    /// Seconds that a running build may take in all.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub rs_expected_s: Option<i64>,
 }
+
+/// How long a running build may take: the mean of the builder's last successful builds.
+pub(super) const EXPECTED: &str = "CASE WHEN builds.complete_at IS NULL THEN \
+    (SELECT AVG(earlier.took) FROM (SELECT done.complete_at - done.started_at AS took \
+     FROM builds done WHERE done.builderid = builds.builderid AND done.results = 0 \
+     ORDER BY done.number DESC LIMIT 5) earlier) END";
 
 impl Listed for BuildRow {
     const FROM: &'static str = "builds";
@@ -52,6 +61,8 @@ impl Listed for BuildRow {
         Field::int("locks_duration_s", "builds.locks_duration_s"),
         Field::text("state_string", "builds.state_string"),
         Field::int("results", "builds.results"),
+        Field::int("rs_expected_s", EXPECTED),
+        Field::virtual_of(Kind::Int, "rs_expected_complete_at"),
         Field::virtual_of(Kind::Object, "properties"),
     ];
 }

@@ -9,11 +9,13 @@ mod builds;
 mod changes;
 mod masters;
 mod overview;
+mod projects;
 mod properties;
 mod requests;
 mod spec;
 mod sql;
 mod steps;
+mod test_results;
 mod workers;
 
 pub use builders::{BuilderRow, attach_builders, builders, tags};
@@ -21,11 +23,13 @@ pub use builds::{BuildRow, build_of, builds_of_change};
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};
 pub use overview::*;
+pub use projects::{BuildDataRow, ProjectRow, active_projects};
 pub use properties::{build_properties, buildset_properties, change_properties};
 pub use requests::{BuildsetRow, RequestRow};
 pub use spec::{Field, Filter, Kind, Op, Order, Spec, Want};
 pub use sql::{Scope, in_list};
 pub use steps::{LogPlace, LogRow, StepRow, log_place};
+pub use test_results::{TestLine, TestResultRow, TestResultSetRow, notable_tests};
 pub use workers::{WorkerRow, attach_workers};
 
 use serde::Serialize;

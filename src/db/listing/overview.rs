@@ -42,7 +42,7 @@ pub struct BuildLine {
     pub results: Option<i64>,
     #[diesel(sql_type = BigInt)]
     pub locks_duration_s: i64,
-    /// Seconds that the builder's newest good build took; how long this one may take.
+    /// Seconds that it may take in all, while it runs.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub expected_s: Option<i64>,
 }
@@ -69,13 +69,7 @@ impl Listed for BuildLine {
         Field::text("state_string", "builds.state_string"),
         Field::int("results", "builds.results"),
         Field::int("locks_duration_s", "builds.locks_duration_s"),
-        Field::int(
-            "expected_s",
-            "(SELECT earlier.complete_at - earlier.started_at FROM builds earlier \
-              WHERE earlier.builderid = builds.builderid AND earlier.number < builds.number \
-              AND earlier.complete_at IS NOT NULL AND earlier.results IN (0, 1) \
-              ORDER BY earlier.number DESC LIMIT 1)",
-        ),
+        Field::int("expected_s", super::builds::EXPECTED),
     ];
 }
 

@@ -34,11 +34,16 @@ pub struct RequestRow {
     pub submitted_at: i64,
     #[diesel(sql_type = Bool)]
     pub waited_for: bool,
+    /// The request that took this one, which is SKIPPED therefore.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub rs_collapsed_into: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub rs_cancel_reason: Option<String>,
 }
 
 impl Listed for RequestRow {
-    const FROM: &'static str =
-        "buildrequests LEFT JOIN buildrequest_claims claims ON claims.brid = buildrequests.id";
+    const FROM: &'static str = "buildrequests LEFT JOIN buildrequest_claims claims ON claims.brid = buildrequests.id \
+         LEFT JOIN rs_buildrequests ours ON ours.brid = buildrequests.id";
     const KEY: &'static str = "buildrequestid";
     const FIELDS: &'static [Field] = &[
         Field::int("buildrequestid", "buildrequests.id"),
@@ -53,6 +58,9 @@ impl Listed for RequestRow {
         Field::int("results", "COALESCE(buildrequests.results, -1)"),
         Field::int("submitted_at", "buildrequests.submitted_at"),
         Field::bool("waited_for", "buildrequests.waited_for"),
+        Field::int("rs_collapsed_into", "ours.collapsed_into"),
+        Field::text("rs_cancel_reason", "ours.cancel_reason"),
+        Field::virtual_of(Kind::Text, "rs_pending_reason"),
         Field::virtual_of(Kind::Object, "properties"),
     ];
 }

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::actors::tree::ChildStatus;
+use crate::flow::locks::LockStatus;
+use crate::db::{Conn, DbError};
 use crate::model::{
     BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, Timestamp,
     WorkerId,
@@ -24,6 +26,8 @@ pub trait Backstage: Send + Sync {
     async fn stop_build(&self, build: BuildId, reason: &str) -> Result<(), Refusal>;
     async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, Refusal>;
     async fn cancel_request(&self, request: BuildRequestId, reason: &str) -> Result<(), Refusal>;
+    /// A higher priority is built earlier.
+    async fn set_priority(&self, request: BuildRequestId, priority: i64) -> Result<(), Refusal>;
     async fn enable_scheduler(&self, scheduler: SchedulerId, enabled: bool) -> Result<(), Refusal>;
     async fn tell_worker(
         &self,
@@ -35,12 +39,59 @@ pub trait Backstage: Send + Sync {
     async fn follow(&self, log: LogId) -> Option<Following>;
     /// Connected workers and since when or where from, by worker.
     fn connections(&self) -> HashMap<WorkerId, Connection>;
-    /// Why each request is still pending, from the last look at the queue.
-    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>>;
+    /// Who tells why requests wait.
+    fn explain(&self) -> Explain;
     fn schedulers(&self) -> Vec<SchedulerNote>;
     fn sources(&self) -> Vec<SourceNote>;
+    /// Every lock, who holds it and who waits.
+    fn locks(&self) -> Vec<LockStatus>;
     fn tree(&self) -> Vec<ChildStatus>;
 }
+
+/// What tells, on a reading connection, why requests wait.
+pub type Why = dyn Fn(&mut Conn, &[BuildRequestId]) -> Result<HashMap<BuildRequestId, String>, DbError>
+    + Send
+    + Sync;
+
+/// Tells why requests wait; by default nothing.
+#[derive(Clone, Default)]
+pub struct Explain(Option<Arc<Why>>);
+
+impl Explain {
+    pub fn new(why: Arc<Why>) -> Explain {
+        Explain(Some(why))
+    }
+
+    /// Why each of these requests waits; those that do not wait are left out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn why(
+        &self,
+        conn: &mut Conn,
+        requests: &[BuildRequestId],
+    ) -> Result<HashMap<BuildRequestId, String>, DbError> {
+        match &self.0 {
+            Some(why) if !requests.is_empty() => why(conn, requests),
+            _ => Ok(HashMap::new()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Explain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Explain")
+    }
+}
+
+/// Who explains makes no difference to a query.
+impl PartialEq for Explain {
+    fn eq(&self, _: &Explain) -> bool {
+        true
+    }
+}
+
+impl Eq for Explain {}
 
 /// What a person wants to be built.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +159,8 @@ pub struct Connection {
     /// What is spoken: `pb`, `msgpack_experimental_v7`.
     pub protocol: Option<&'static str>,
     pub last_seen: Option<Timestamp>,
+    /// Gets no builds until then, because its last ones broke.
+    pub rests_until: Option<Timestamp>,
     /// What an old worker cannot do, one line each.
     pub lacks: Vec<String>,
     /// What else it told about itself, beyond what is stored: label and value. Its environment is
@@ -121,6 +174,7 @@ pub struct SchedulerNote {
     pub name: String,
     /// Class name.
     pub kind: String,
+    /// When its next buildset is due.
     pub waiting_until: Option<Timestamp>,
     pub pending_changes: usize,
     pub idle_because: Option<String>,

@@ -5,6 +5,7 @@ pub mod api;
 pub mod backstage;
 pub mod guard;
 pub mod live;
+pub mod multipart;
 pub mod pages;
 pub mod render;
 pub mod server;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backstage::{
-    Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
+    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
     WorkerOrder,
 };
 use crate::actors::tree::ChildStatus;
+use crate::flow::locks::LockStatus;
 use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId};
 
 /// Refuses every command.
@@ -38,6 +39,10 @@ impl Backstage for Spectator {
         refused()
     }
 
+    async fn set_priority(&self, _: BuildRequestId, _: i64) -> Result<(), Refusal> {
+        refused()
+    }
+
     async fn enable_scheduler(&self, _: SchedulerId, _: bool) -> Result<(), Refusal> {
         refused()
     }
@@ -54,8 +59,11 @@ impl Backstage for Spectator {
         HashMap::new()
     }
 
-    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
-        Arc::default()
+    fn explain(&self) -> Explain {
+        Explain::new(Arc::new(|_, requests| {
+            let none = "no master runs on this database".to_owned();
+            Ok(requests.iter().map(|request| (*request, none.clone())).collect())
+        }))
     }
 
     fn schedulers(&self) -> Vec<SchedulerNote> {
@@ -63,6 +71,10 @@ impl Backstage for Spectator {
     }
 
     fn sources(&self) -> Vec<SourceNote> {
+        Vec::new()
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
         Vec::new()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backstage::{
-    Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
+    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
     WorkerOrder,
 };
 use super::site::{Master, Site};
@@ -15,6 +15,7 @@ use crate::actors::handles::Handles;
 use crate::actors::scheduler::{self, ForceRequest};
 use crate::actors::tree::ChildStatus;
 use crate::actors::worker::RosterError;
+use crate::flow::locks::LockStatus;
 use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId, WorkerInfo};
 
 /// The site of a running master.
@@ -75,6 +76,10 @@ impl Backstage for Stage {
         Ok(self.0.control.cancel_request(request, reason).await?)
     }
 
+    async fn set_priority(&self, request: BuildRequestId, priority: i64) -> Result<(), Refusal> {
+        Ok(self.0.control.set_priority(request, priority).await?)
+    }
+
     async fn enable_scheduler(&self, scheduler: SchedulerId, enabled: bool) -> Result<(), Refusal> {
         Ok(self.0.control.set_scheduler_enabled(scheduler, enabled).await?)
     }
@@ -88,7 +93,11 @@ impl Backstage for Stage {
         let roster = &self.0.roster;
         match order {
             WorkerOrder::Pause => roster.pause(worker, reason).await?,
-            WorkerOrder::Unpause => roster.unpause(worker).await?,
+            WorkerOrder::Unpause => {
+                roster.unpause(worker).await?;
+                // As in stock, this ends its rest after broken builds, too.
+                self.0.distributor.wake(worker);
+            }
             WorkerOrder::Stop => roster.stop_gracefully(worker).await?,
             WorkerOrder::Kill => roster.kill(worker).await?,
         }
@@ -109,6 +118,7 @@ impl Backstage for Stage {
                 peer: entry.peer.clone(),
                 protocol: link.map(|link| link.protocol().key()),
                 last_seen: entry.last_seen,
+                rests_until: self.0.distributor.rests_until(entry.id),
                 lacks: entry.info.as_ref().map(|info| info.lacks.clone()).unwrap_or_default(),
                 facts: entry.info.as_deref().map(facts).unwrap_or_default(),
             };
@@ -117,8 +127,9 @@ impl Backstage for Stage {
         connection.collect()
     }
 
-    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
-        self.0.distributor.reasons()
+    fn explain(&self) -> Explain {
+        let explainer = self.0.explainer();
+        Explain::new(Arc::new(move |conn, requests| explainer.why(conn, requests)))
     }
 
     fn schedulers(&self) -> Vec<SchedulerNote> {
@@ -142,6 +153,10 @@ impl Backstage for Stage {
             next_poll: status.next_poll,
         });
         notes.collect()
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        self.0.locks.snapshot()
     }
 
     fn tree(&self) -> Vec<ChildStatus> {

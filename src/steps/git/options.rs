@@ -1,46 +1,42 @@
 //! Reads the options of Git.
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 
+use super::credentials::Credentials;
 use super::describe::Describe;
-use super::{Git, Mode, Retry};
+use super::review::Review;
+use super::{Git, Mode};
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::flow::interpolate::Renderable;
-use crate::steps::command::{environment, limits};
+use crate::steps::StepError;
+use crate::steps::Workbench;
 use crate::steps::registry::Draft;
+use crate::steps::render::render_optional;
+use crate::steps::source::End;
+use crate::steps::source::options::{SourceOptions, chosen_method};
 
-/// Options that hand credentials to the worker, which needs file transfer.
-const CREDENTIALS: [&str; 5] =
-    ["sshPrivateKey", "sshHostKey", "sshKnownHosts", "auth_credentials", "git_credentials"];
+/// The methods of `mode = "full"`, stock's default first.
+const METHODS: [&str; 4] = ["fresh", "clobber", "clean", "copy"];
 
-pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Git {
-    for key in CREDENTIALS {
-        if let Some(raw) = fields.take(key) {
-            let message = "is not supported yet; give the worker's user access to the repository, \
-                           or put a secret into 'repourl'";
-            fields.problem_at(key, &raw.place, message);
-        }
-    }
-    let codebase: String = fields.or_default("codebase");
-    if !codebase.is_empty() {
-        draft.name = format!("{}-{codebase}", draft.name).chars().take(50).collect();
-        draft.options.description_suffix.get_or_insert_with(|| codebase.clone());
-    }
-    let (mode, method_given) = mode(fields);
+/// `mode` and `method`, which may depend on the build.
+#[derive(Debug)]
+pub(super) struct ModeOption {
+    mode: Renderable,
+    method: Option<Renderable>,
+}
+
+pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft, review: Review) -> Git {
+    let source = SourceOptions::parse(fields, draft);
+    let mode = ModeOption::parse(fields);
     let shallow = shallow(fields);
-    if shallow.is_some() && method_given && mode != Mode::Clobber {
+    if shallow.is_some() && mode.method.is_some() && mode.fixed() == Some(Ok(false)) {
         fields.problem("'shallow' goes with no other method than \"clobber\"");
     }
-    let options = &draft.options;
-    let mut done = options.description_done.clone().unwrap_or_else(|| "update".to_owned());
-    if let Some(suffix) = &options.description_suffix {
-        done = format!("{done} {suffix}");
-    }
+    let repourl = fields.required("repourl");
     Git {
-        repourl: fields.required("repourl"),
+        source,
+        review,
         port: port(fields),
         branch: fields.optional("branch"),
         mode,
@@ -56,14 +52,48 @@ pub(super) fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Git {
         clobber_on_failure: fields.or("clobberOnFailure", false),
         describe: Describe::parse(fields),
         config: fields.or_default::<IndexMap<String, Renderable>>("config").into_iter().collect(),
-        codebase,
-        always_use_latest: fields.or("alwaysUseLatest", false),
-        retry: retry(fields),
-        workdir: fields.optional("workdir"),
-        env: environment(fields),
-        limits: limits(fields),
-        done,
+        credentials: Credentials::parse(fields, &repourl),
+        repourl,
     }
+}
+
+impl ModeOption {
+    fn parse(fields: &mut Fields<'_>) -> ModeOption {
+        let mode = fields.or("mode", Renderable::literal("incremental"));
+        let option = ModeOption { mode, method: fields.optional("method") };
+        if let Some(Err(message)) = option.fixed() {
+            fields.problem(message);
+        }
+        option
+    }
+
+    /// Is it clobber? `None` when that depends on the build.
+    fn fixed(&self) -> Option<Result<bool, String>> {
+        let mode = self.mode.literal_text()?;
+        let method = match &self.method {
+            None => None,
+            Some(method) => Some(method.literal_text()?),
+        };
+        Some(chosen(mode, method).map(|mode| mode == Mode::Clobber))
+    }
+
+    /// What it is for this build.
+    pub fn choose(&self, bench: &dyn Workbench) -> Result<Mode, End> {
+        let mode = render_optional(bench, Some(&self.mode)).map_err(StepError::from)?;
+        let method = render_optional(bench, self.method.as_ref()).map_err(StepError::from)?;
+        let mode = mode.as_deref().unwrap_or("incremental");
+        chosen(mode, method.as_deref()).map_err(|message| End::Error(StepError::Failed(message)))
+    }
+}
+
+fn chosen(mode: &str, method: Option<&str>) -> Result<Mode, String> {
+    Ok(match chosen_method(mode, method, &METHODS)? {
+        None => Mode::Incremental,
+        Some("clobber") => Mode::Clobber,
+        Some("clean") => Mode::Clean,
+        Some("copy") => Mode::Copy,
+        Some(_) => Mode::Fresh,
+    })
 }
 
 fn port(fields: &mut Fields<'_>) -> u16 {
@@ -72,29 +102,6 @@ fn port(fields: &mut Fields<'_>) -> u16 {
         fields.problem(format!("'port' must be 0 to 65535, not {port}"));
         22
     })
-}
-
-/// `mode` and `method`, and whether there was a method; full without one is fresh, as in stock.
-fn mode(fields: &mut Fields<'_>) -> (Mode, bool) {
-    let mode: String = fields.or("mode", "incremental".to_owned());
-    let method: Option<String> = fields.optional("method");
-    let chosen = match (mode.as_str(), method.as_deref()) {
-        ("incremental", _) => Mode::Incremental,
-        ("full", None | Some("fresh")) => Mode::Fresh,
-        ("full", Some("clobber")) => Mode::Clobber,
-        ("full", Some("clean")) => Mode::Clean,
-        ("full", Some("copy")) => Mode::Copy,
-        ("full", Some(other)) => {
-            fields
-                .problem(format!("'method' must be clobber, fresh, clean or copy, not '{other}'"));
-            Mode::Fresh
-        }
-        (other, _) => {
-            fields.problem(format!("'mode' must be incremental or full, not '{other}'"));
-            Mode::Incremental
-        }
-    };
-    (chosen, method.is_some())
 }
 
 /// `true` is a depth of 1.
@@ -110,27 +117,4 @@ fn shallow(fields: &mut Fields<'_>) -> Option<u64> {
             None
         }
     }
-}
-
-/// `[delay in seconds, repeats]`.
-fn retry(fields: &mut Fields<'_>) -> Option<Retry> {
-    let raw = fields.take("retry")?;
-    if let RawValue::List(items) = &raw.value
-        && let [delay, repeats] = items.as_slice()
-    {
-        let delay = match delay.value {
-            RawValue::Int(delay) => delay as f64,
-            RawValue::Float(delay) => delay,
-            _ => -1.0,
-        };
-        if let RawValue::Int(repeats) = repeats.value
-            && let Ok(repeats) = u32::try_from(repeats)
-            && (0.0..=86_400.0).contains(&delay)
-        {
-            return Some(Retry { delay: Duration::from_secs_f64(delay), repeats });
-        }
-    }
-    let message = "must be [delay in seconds, number of repeats], as in [10, 3]";
-    fields.problem_at("retry", &raw.place, message);
-    None
 }

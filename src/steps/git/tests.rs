@@ -1,5 +1,8 @@
 //! Git against real repositories, and its options.
 
+mod access;
+mod review;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -338,7 +341,15 @@ fn mistakes_in_options_are_told() {
         (json!({"mode": "full", "method": "fresh", "shallow": true}), "'shallow' goes with"),
         (json!({"shallow": "deep"}), "number of commits"),
         (json!({"retry": 3}), "must be [delay"),
-        (json!({"sshPrivateKey": "x"}), "not supported yet"),
+        (json!({"sshHostKey": "x"}), "'sshHostKey' is of no use without 'sshPrivateKey'"),
+        (
+            json!({"sshPrivateKey": "x", "sshHostKey": "x", "sshKnownHosts": "x"}),
+            "give 'sshHostKey' or 'sshKnownHosts', not both",
+        ),
+        (json!({"auth_credentials": ["me"]}), "must be [name, password]"),
+        (json!({"git_credentials": {}}), "needs a value for 'credentials'"),
+        (json!({"git_credentials": {"credentials": [{"user": "x"}]}}), "no attribute 'user'"),
+        (json!({"git_credentials": {"credentials": "x"}}), "must be a list"),
         (json!({"getDescription": {"nonsense": true}}), "no option 'nonsense'"),
         (json!({"submodule": true}), "did you mean 'submodules'"),
     ];

@@ -7,18 +7,24 @@
 //! | `source` | the ends that send a file or a text |
 //! | `path` | which paths of the master a step may name |
 //! | `options`, `link` | the options that the steps share |
+//! | `glob` | the files that patterns of a step mean |
+//! | `scratch` | a file of the worker, in a temporary one |
+//! | `text` | a small file of the worker, in memory |
 //! | `run` | one transfer command, and what its end means for the step |
 
 pub(super) mod directory;
 pub(super) mod file;
+pub(super) mod glob;
 pub(super) mod link;
 pub(super) mod options;
 pub(super) mod path;
 mod place;
 pub(super) mod run;
+pub(super) mod scratch;
 pub(super) mod source;
 #[cfg(test)]
 mod tests;
+pub(super) mod text;
 mod unpack;
 
 use async_trait::async_trait;

@@ -54,7 +54,11 @@ pub struct SentText {
 
 impl SentText {
     pub fn new(text: String) -> SentText {
-        SentText { text: text.into_bytes(), sent: 0 }
+        SentText::bytes(text.into_bytes())
+    }
+
+    pub fn bytes(text: Vec<u8>) -> SentText {
+        SentText { text, sent: 0 }
     }
 }
 

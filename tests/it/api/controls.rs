@@ -160,6 +160,7 @@ fn forms_work_without_scripts() {
             ("/builds/1/stop", "reason=too+slow", "/builds/1", "stop 1: too slow"),
             ("/builds/1/rebuild", "", "/builders/3", "rebuild 1 by anonymous"),
             ("/requests/9/cancel", "", "/pending", "cancel 9: no reason"),
+            ("/requests/9/priority", "priority=-4", "/requests/9", "priority 9: -4"),
             ("/workers/1/unpause", "", "/workers/1", "worker 1 Unpause: no reason"),
             ("/schedulers/1/disable", "", "/schedulers", "scheduler 1: false"),
         ] {
@@ -182,5 +183,24 @@ fn forms_work_without_scripts() {
             note.starts_with(r#"force ["b-tests"] {"#) && note.contains(r#""reason":"good""#),
             "{note}"
         );
+    });
+}
+
+#[test]
+fn a_request_gets_another_priority() {
+    with_web(|web| async move {
+        let call = |id: i64, params: serde_json::Value| {
+            let body = serde_json::json!({
+                "jsonrpc": "2.0", "id": 1, "method": "set_priority", "params": params,
+            });
+            web.post(&format!("/api/v2/buildrequests/{id}")).json(&body).send()
+        };
+        let done = call(9, serde_json::json!({ "priority": 7 })).await.unwrap();
+        assert_eq!(done.status(), 200);
+        assert_eq!(web.stage.notes(), ["priority 9: 7"]);
+        let wrong = call(9, serde_json::json!({ "priority": "high" })).await.unwrap();
+        assert_eq!(wrong.status(), 400);
+        let missing = call(5_000, serde_json::json!({ "priority": 7 })).await.unwrap();
+        assert_eq!(missing.status(), 404);
     });
 }

@@ -58,6 +58,34 @@ command = ["true"]
 type = "ForceScheduler"
 name = "force"
 builderNames = ["b-tests"]
+
+[[schedulers]]
+type = "SingleBranchScheduler"
+name = "only-lib"
+change_filter = {}
+codebases = ["lib"]
+builderNames = ["b-tests"]
+
+[[schedulers]]
+type = "ForceScheduler"
+name = "everything"
+builderNames = ["b-tests"]
+reason = { type = "StringParameter", label = "Why <so>?", required = true }
+codebases = [{ codebase = "lib", patch = {}, project = "p", repository = false }]
+properties = [
+    { type = "TextParameter", name = "text", default = "a\nb" },
+    { type = "BooleanParameter", name = "on", default = true },
+    { type = "ChoiceStringParameter", name = "one", choices = ["a", "b"], autopopulate = { a = { text = "<A>" } } },
+    { type = "ChoiceStringParameter", name = "many", choices = ["x", "y"], multiple = true },
+    { type = "ChoiceStringParameter", name = "free", choices = ["x"], strict = false },
+    { type = "WorkerChoiceParameter" },
+    { type = "InheritBuildParameter", name = "from" },
+    { type = "FixedParameter", name = "fixed", default = "F" },
+    { type = "FileParameter", name = "notes", maxsize = 100 },
+    { type = "NestedParameter", name = "nest", label = "Nest", columns = 2, fields = [{ type = "IntParameter", name = "n" }] },
+    { type = "AnyPropertyParameter", name = "any" },
+    { type = "StringParameter", name = "secret", hide = true },
+]
 "#;
 
 fn config(dir: &std::path::Path) -> MasterConfig {
@@ -125,7 +153,7 @@ impl Web {
 }
 
 fn client() -> Client {
-    let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+    let builder = crate::world::http().redirect(reqwest::redirect::Policy::none());
     builder.no_proxy().build().unwrap()
 }
 

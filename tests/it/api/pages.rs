@@ -18,11 +18,21 @@ fn every_page_is_shown() {
             ("/logs/1", "were deleted"),
             ("/changes", "commit 2 ä"),
             ("/changes/9", "290079eb3aa7b83bb6e4b63be0372b2eb82fb944"),
+            (
+                "/changes/9",
+                "only-lib</th><td>no</td><td class=\"wide\">the codebase &#x27;&#x27; is not",
+            ),
             ("/workers", "maint ü"),
             ("/workers/local2", "maint ü"),
             ("/pending", "wait"),
+            ("/projects", "Projects"),
+            ("/requests/1", "Request 1"),
             ("/schedulers", "Force a build"),
             ("/schedulers/force/force", "<form class=\"force\""),
+            ("/locks", "&lt;db&gt;"),
+            ("/locks", "step &lt;load&gt;"),
+            ("/locks", "/builders/2/builds/7"),
+            ("/locks", "request 3"),
             ("/tree", "it &lt;broke&gt;"),
             ("/about", "host:/srv/master"),
             ("/static/site.css", ":root"),
@@ -52,6 +62,69 @@ fn nothing_of_outside_becomes_markup() {
             assert!(!page.contains(" style=") && !page.contains(" onclick="), "{path}");
             assert_eq!(page.matches("<script").count(), 1, "{path}: only our own script");
         }
+    });
+}
+
+#[test]
+fn a_force_form_asks_everything_without_a_script() {
+    with_web(|web| async move {
+        let path = "/schedulers/everything/force";
+        let (status, page) = text(web.get(path).send().await.unwrap()).await;
+        assert_eq!(status, 200, "{page}");
+        for part in [
+            "enctype=\"multipart/form-data\"",
+            "Why &lt;so&gt;? <span class=\"dim\">(required)</span>",
+            "<legend>Codebase: lib</legend>",
+            "name=\"lib_branch\"",
+            "<input type=\"file\" id=\"f-lib_patch_body\" name=\"lib_patch_body\">",
+            "name=\"lib_patch_level\" value=\"1\"",
+            "rows=\"20\">a\nb</textarea>",
+            "name=\"on\" value=\"true\" checked>",
+            "<select id=\"f-many\" name=\"many\" multiple>",
+            "data-autopopulate=\"{&quot;a&quot;:{&quot;text&quot;:&quot;&lt;A&gt;&quot;}}\"",
+            "<datalist id=\"l-free\">",
+            "<option value=\"-any-\">-any-</option><option value=\"local1\">local1</option>",
+            "a build whose values are taken over",
+            "<fieldset class=\"nest columns-2\"><legend>Nest</legend>",
+            "name=\"nest_n\"",
+            "name=\"any_value\"",
+        ] {
+            assert!(page.contains(part), "no {part} in {page}");
+        }
+        for hidden in ["lib_project", "lib_repository", "f-fixed", "f-secret"] {
+            assert!(!page.contains(hidden), "{hidden} is shown");
+        }
+        assert_eq!(page.matches("<fieldset").count(), page.matches("</fieldset>").count());
+
+        let boundary = "----formboundary";
+        let field = |name: &str, more: &str, value: &str| {
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n"
+            )
+        };
+        let file = "; filename=\"a.diff\"\r\nContent-Type: text/x-diff";
+        let body = [
+            field("builderNames", "", "b-tests"),
+            field("reason", "", "why"),
+            field("text", "", "c\r\nd"),
+            field("many", "", "x"),
+            field("many", "", "y"),
+            field("lib_patch_body", file, "--- a\r\n+++ b\r\n"),
+            field("nest_n", "", "7"),
+            field("fixed", "", "hacked"),
+            format!("--{boundary}--\r\n"),
+        ]
+        .concat();
+        let post = web.post(path).header("Sec-Fetch-Site", "same-origin");
+        let post = post.header("Content-Type", format!("multipart/form-data; boundary={boundary}"));
+        let response = post.body(body).send().await.unwrap();
+        assert_eq!(response.status(), 303);
+        let [note] = &web.stage.notes()[..] else { panic!("one note") };
+        let expected = concat!(
+            r#"force ["b-tests"] {"reason":"why","lib_patch_body":"--- a\r\n+++ b\r\n","#,
+            r#""text":"c\nd","on":false,"many":["x","y"],"nest_n":"7"} by "#
+        );
+        assert!(note.starts_with(expected), "{note}");
     });
 }
 

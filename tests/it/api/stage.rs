@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use buildbot::actors::tree::{ChildState, ChildStatus};
+use buildbot::flow::locks::{ClaimStatus, LockStatus};
 use buildbot::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, SchedulerId,
+    WorkerId,
 };
 use buildbot::status::web::backstage::{
-    Backstage, Connection, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
+    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
     WorkerOrder,
 };
 use indexmap::IndexMap;
@@ -18,6 +20,8 @@ use tokio::sync::broadcast;
 #[derive(Default)]
 pub struct NotingStage {
     notes: Mutex<Vec<String>>,
+    /// What runs.
+    pub schedulers: Mutex<Vec<SchedulerNote>>,
     /// The live log, if there is one: buffered lines and the channel of further ones.
     pub live: Mutex<Option<(LogLines, broadcast::Sender<Arc<LogLines>>)>>,
 }
@@ -40,7 +44,7 @@ fn submitted() -> Submitted {
 #[async_trait]
 impl Backstage for NotingStage {
     async fn force(&self, scheduler: &str, wish: Wish) -> Result<Submitted, Refusal> {
-        if scheduler != "force" {
+        if !["force", "everything"].contains(&scheduler) {
             return Err(Refusal::NotFound(format!("force scheduler '{scheduler}'")));
         }
         if wish.values.get("reason").is_some_and(|reason| reason == "bad") {
@@ -64,6 +68,14 @@ impl Backstage for NotingStage {
 
     async fn cancel_request(&self, request: BuildRequestId, reason: &str) -> Result<(), Refusal> {
         self.note(format!("cancel {request}: {reason}"));
+        Ok(())
+    }
+
+    async fn set_priority(&self, request: BuildRequestId, priority: i64) -> Result<(), Refusal> {
+        if request.0 > 1_000 {
+            return Err(Refusal::NotFound(format!("build request {request}")));
+        }
+        self.note(format!("priority {request}: {priority}"));
         Ok(())
     }
 
@@ -92,17 +104,43 @@ impl Backstage for NotingStage {
         HashMap::new()
     }
 
-    fn reasons(&self) -> Arc<HashMap<BuildRequestId, String>> {
-        Arc::default()
+    fn explain(&self) -> Explain {
+        Explain::new(Arc::new(|_, requests| {
+            let why = |id: &BuildRequestId| (*id, format!("because of <{id}>"));
+            Ok(requests.iter().map(why).collect())
+        }))
     }
 
     fn schedulers(&self) -> Vec<SchedulerNote> {
-        Vec::new()
+        self.schedulers.lock().unwrap().clone()
     }
 
     fn sources(&self) -> Vec<SourceNote> {
         let error = Some("cannot reach <it>".to_owned());
         vec![SourceNote { name: "poller".into(), last_error: error, ..SourceNote::default() }]
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        let claim = |number: Option<i64>, step: Option<&str>| ClaimStatus {
+            buildrequestid: 3,
+            builderid: 2,
+            builder: "b-tests".into(),
+            buildid: number,
+            number,
+            step: step.map(str::to_owned),
+            access: if step.is_some() { "exclusive" } else { "counting" },
+            count: 1,
+            since: 1_795_330_000,
+        };
+        vec![LockStatus {
+            name: "<db>".into(),
+            kind: LockKind::Worker,
+            worker: Some("local1".into()),
+            max_count: 2,
+            configured: true,
+            holders: vec![claim(Some(7), None)],
+            waiters: vec![claim(Some(8), Some("<load>")), claim(None, None)],
+        }]
     }
 
     fn tree(&self) -> Vec<ChildStatus> {

@@ -9,6 +9,8 @@ mod peer;
 mod same;
 mod sendchange;
 mod stock_worker;
+mod tries;
+mod users;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@ mod crash;
 mod group_commit;
 mod open;
 mod plans;
+mod queue;
 mod read;
 mod stock;
 mod write;
@@ -105,6 +106,7 @@ async fn basics(db: &Db) -> Basics {
             description: Some("runs them".into()),
             tags: vec!["quick".into(), "ünit".into()],
             workernames: vec!["w1".into()],
+            ..builders::BuilderSetup::default()
         };
         let builder = builders::configure(conn, master, &[setup], NOW)?[0].1;
         Ok(Basics { master, builder, worker: workers::find_or_create(conn, "w1")? })

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use buildbot::db::{
-    Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters,
-    schedulers, workers,
+    Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters, queue,
+    schedulers, test_results, workers,
 };
 use buildbot::model::*;
 use diesel::connection::{Connection, InstrumentationEvent};
@@ -90,6 +90,12 @@ async fn assert_indexed<T: Send + 'static>(
 #[tokio::test]
 async fn queues_are_read_through_indexes() {
     assert_indexed("rs_buildrequests_pending", |conn| buildrequests::pending(conn, 100)).await;
+    let builder = BuilderId(4);
+    assert_indexed("rs_buildrequests_queue", move |conn| queue::heads(conn, &[builder])).await;
+    assert_indexed("rs_buildrequests_oldest", move |conn| queue::heads(conn, &[builder])).await;
+    assert_indexed("rs_buildrequests_queue", move |conn| queue::next(conn, builder, None, 9)).await;
+    assert_indexed("rs_buildrequests_", move |conn| queue::newest(conn, builder, None, 9)).await;
+    assert_indexed("PRIMARY KEY", |conn| queue::arrived(conn, BuildRequestId(3), 9)).await;
     assert_indexed("buildsets_complete", |conn| buildsets::complete_finished(conn, NOW)).await;
     assert_indexed("rs_builds_running", |conn| builds::running(conn, MasterId(1))).await;
     assert_indexed("buildrequests_complete", |conn| {
@@ -149,6 +155,7 @@ async fn submitting_and_configuring_do_not_ask_per_builder() {
                 description: None,
                 tags: vec![format!("t{}", number % 3)],
                 workernames: vec!["w1".into(), format!("w{number}")],
+                ..builders::BuilderSetup::default()
             })
             .collect()
     };
@@ -188,4 +195,34 @@ async fn a_heartbeat_is_one_statement() {
     let beat =
         statements(&fixture.db, move |conn| masters::heartbeat(conn, basics.master, NOW)).await;
     assert_eq!(beat.len(), 1);
+}
+
+#[tokio::test]
+async fn test_results_are_found_by_their_set() {
+    use buildbot::db::listing::{self, Scope, Spec, TestResultRow, TestResultSetRow};
+    assert_indexed("rs_test_results_set", |conn| {
+        let scope = Scope::is("test_results.test_result_setid", 1);
+        listing::list::<TestResultRow>(conn, &scope, &Spec::default())
+    })
+    .await;
+    assert_indexed("rs_test_result_sets_build", |conn| {
+        let scope = Scope::is("test_result_sets.buildid", 1);
+        listing::list::<TestResultSetRow>(conn, &scope, &Spec::default())
+    })
+    .await;
+    assert_indexed("rs_test_result_sets_build", |conn| listing::notable_tests(conn, 1, 100)).await;
+    let set = TestSet { description: None, category: "pass_fail".into(), value_unit: "b".into() };
+    let result = |n: i64| TestResult { name: Some(format!("t{n}")), ..TestResult::default() };
+    let fixture = recorded("state-small");
+    let results: Vec<TestResult> = (0..400).map(result).collect();
+    let count = statements(&fixture.db, move |conn| {
+        let step = buildbot::db::steps::of_build(conn, BuildId(6))?[0].id;
+        let set = test_results::add_set(conn, BuildId(6), step, &set)?;
+        test_results::add(conn, set, &results)
+    })
+    .await
+    .into_iter()
+    .filter(|statement| statement.contains("test_names") || statement.contains("test_results"))
+    .count();
+    assert_eq!(count, 4, "look up, add, look up again, add the results");
 }

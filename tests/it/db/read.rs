@@ -280,6 +280,7 @@ async fn hashes_find_every_row() {
                             repository: stamp.repository,
                             project: stamp.project,
                             codebase: stamp.codebase,
+                            patch: None,
                         };
                         assert_eq!(sourcestamps::find_or_create(conn, &again, 0)?, id);
                     }
@@ -293,6 +294,7 @@ async fn hashes_find_every_row() {
                         description: row.description.clone(),
                         tags: row.tags.clone(),
                         workernames: Vec::new(),
+                        ..builders::BuilderSetup::default()
                     })
                     .collect();
                 let ids = builders::configure(conn, master, &setups, 0)?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use buildbot::db::{
     Db, buildrequests, builds, buildsets, changes, compress, logs, masters, properties, steps,
+    test_results,
 };
 use buildbot::model::*;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ impl Stock {
             .spawn()
             .unwrap();
         let base = format!("http://127.0.0.1:{port}/api/v2/");
-        let mut stock = Stock { child, dir: dir.to_owned(), base, http: reqwest::Client::new() };
+        let mut stock =
+            Stock { child, dir: dir.to_owned(), base, http: crate::world::http().build().unwrap() };
         let deadline = Instant::now() + PATIENCE;
         while stock.try_get("masters").await.is_none() {
             stock.check(deadline, "serve");
@@ -193,6 +195,22 @@ async fn write_a_build(db: &Db) -> Written {
             step,
             &[StepUrl { name: "dócs".into(), url: "http://x/?a=1&b".into() }],
         )?;
+        let about = TestSet {
+            description: Some("ünit".into()),
+            category: "pass_fail".into(),
+            value_unit: "boolean".into(),
+        };
+        let tests = test_results::add_set(conn, build, step, &about)?;
+        let test = |name: &str, value: &str| TestResult {
+            name: Some(name.into()),
+            path: Some("src/ä.rs".into()),
+            line: Some(3),
+            duration_ns: Some(4_000_000_000),
+            value: value.into(),
+        };
+        test_results::add(conn, tests, &[test("one", "1"), test("two", "0")])?;
+        test_results::add(conn, tests, &[test("one", "1")])?;
+        test_results::complete(conn, tests, Some((2, 1)))?;
         let logs = [
             store_log(conn, step, "stdio", LogType::Stdio, &STDIO, "raw")?,
             store_log(conn, step, "text log", LogType::Text, &["short"; 2000], "gz")?,
@@ -238,7 +256,25 @@ fn agrees(stock: &Value, ours: &Value) {
     }
 }
 
+async fn compare_tests(stock: &Stock, step: StepId) {
+    let set = stock.one(&format!("steps/{step}/test_result_sets")).await;
+    let expected = json!({
+        "stepid": step, "builderid": 1, "description": "ünit", "category": "pass_fail",
+        "value_unit": "boolean", "tests_passed": 2, "tests_failed": 1, "complete": true,
+    });
+    agrees(&set, &expected);
+    let path = format!("test_result_sets/{}/results", set["test_result_setid"]);
+    let results = stock.list(&path).await;
+    assert_eq!(results.len(), 3);
+    let expected = json!({
+        "test_name": "two", "test_code_path": "src/ä.rs", "line": 3,
+        "duration_ns": 4_000_000_000_i64, "value": "0",
+    });
+    agrees(&results[1], &expected);
+}
+
 async fn compare(stock: &Stock, db: &Db, written: Written) {
+    compare_tests(stock, written.step).await;
     let Written { change, build, step, logs: [stdio, text, html] } = written;
     let (row, all, announced) = db
         .read(move |conn| {

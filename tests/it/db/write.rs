@@ -146,9 +146,11 @@ async fn requests_are_queued_claimed_and_completed() {
     let orphans = db.read(move |conn| buildrequests::claimed_without_build(conn, master)).await;
     assert_eq!(orphans.unwrap(), [a]);
 
-    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, a, master, NOW)).await;
+    let cancelled =
+        db.write(move |conn| buildrequests::cancel_pending(conn, a, master, "x", NOW)).await;
     assert!(!cancelled.unwrap(), "a claimed request is not cancelled behind its build's back");
-    let cancelled = db.write(move |conn| buildrequests::cancel_pending(conn, c, master, NOW)).await;
+    let cancelled =
+        db.write(move |conn| buildrequests::cancel_pending(conn, c, master, "x", NOW)).await;
     assert!(cancelled.unwrap());
     db.write(move |conn| buildrequests::complete(conn, &[a], Results::Failure, NOW + 1))
         .await
@@ -511,6 +513,7 @@ async fn a_new_configuration_replaces_the_old_one() {
                     description: Some("other words".into()),
                     tags: vec!["slow".into(), "slow".into()],
                     workernames: vec!["w2".into(), "w1".into(), "w2".into()],
+                    ..builders::BuilderSetup::default()
                 },
                 builders::BuilderSetup { name: "büild/日本".into(), ..Default::default() },
             ];

@@ -2,17 +2,23 @@
 
 use buildbot::actors::control::ControlError;
 use buildbot::actors::scheduler::ForceRequest;
-use buildbot::db::{buildrequests, buildsets};
-use buildbot::model::{BuildId, Results};
+use buildbot::db::listing::{self, RequestRow, Scope};
+use buildbot::db::{Conn, DbError, buildrequests, buildsets};
+use buildbot::model::{BuildId, BuildRequestId, Results};
 use serde_json::{Map, json};
 
 use super::{config, shell};
-use crate::world::{Place, Repository, TestMaster, eventually, run};
+use crate::world::{Place, Repository, TestMaster, run};
 
 async fn force(master: &TestMaster) -> buildbot::actors::scheduler::Submitted {
     let values = Map::from_iter([("reason".to_owned(), json!("because"))]);
     let request = ForceRequest { values, owner: "ann".into(), ..ForceRequest::default() };
     master.handles.control.force("force", request).await.expect("a forced build")
+}
+
+fn request_row(conn: &mut Conn, id: BuildRequestId) -> Result<RequestRow, DbError> {
+    let row = listing::one(conn, &Scope::is("buildrequests.id", id.0))?;
+    row.ok_or(DbError::NotFound)
 }
 
 fn place_with(command: &str) -> (Place, String) {
@@ -76,13 +82,12 @@ fn a_pending_request_says_why_and_can_be_cancelled() {
         let master = place.master(&text).await;
         let submitted = force(&master).await;
         let (_, request) = submitted.requests[0];
-        let distributor = master.handles.distributor.clone();
-        eventually("a reason", || distributor.reasons().contains_key(&request)).await;
-        let reason = master.handles.distributor.reasons()[&request].clone();
-        assert_eq!(reason, "not connected: w1");
+        assert_eq!(master.reason(request).await, "not connected: w1");
         master.handles.control.cancel_request(request, "no").await.expect("a cancelled request");
         let row = master.read(move |conn| buildrequests::get(conn, request)).await;
         assert_eq!((row.complete, row.results), (true, Some(Results::Cancelled)));
+        let told = master.read(move |conn| request_row(conn, request)).await;
+        assert_eq!(told.rs_cancel_reason.as_deref(), Some("no"));
         master.stop().await;
     });
 }

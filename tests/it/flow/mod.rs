@@ -1,13 +1,16 @@
 //! The flow from a commit to its result, in one process.
 
+mod chains;
 mod commit;
 mod control;
 mod deaths;
 mod interruptions;
 mod local_worker;
+mod locks;
 mod queue;
 mod reconfigure;
 mod schedule;
+mod sources;
 mod steps;
 
 use buildbot::actors::scheduler::{ForceRequest, Submitted};

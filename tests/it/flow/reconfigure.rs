@@ -7,7 +7,7 @@ use buildbot::db::schedulers;
 use buildbot::model::{BuildId, Results};
 
 use super::{config, force, hanging, let_go, shell};
-use crate::world::{Place, Repository, TestMaster, TestWorker, eventually, run, soon};
+use crate::world::{Place, Repository, TestMaster, TestWorker, run, soon};
 
 struct Site {
     place: Place,
@@ -140,12 +140,8 @@ fn the_build_of_a_removed_builder_goes_on() {
         let waiting = force(&site.master).await.requests[0].1;
         let new = config(&site.repository, &shell("true")).replace("\"runtests\"", "\"heir\"");
         site.place.reconfigure(&site.master, &new).await.expect("a good file");
-        let distributor = site.master.handles.distributor.clone();
         let expected = "no running master has this builder in its configuration";
-        eventually(expected, || {
-            distributor.reasons().get(&waiting).is_some_and(|reason| reason == expected)
-        })
-        .await;
+        site.master.waits_because(waiting, expected).await;
         let_go(&site.place);
         assert_eq!(site.master.build_finished().await, (running, Results::Success));
 

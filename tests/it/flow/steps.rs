@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use buildbot::config::MasterConfig;
+use buildbot::db::listing::{self, Scope, Spec, TestResultSetRow};
 use buildbot::db::{compress, logs};
 use buildbot::model::{BuildId, LogType, Results};
 use buildbot::steps::{Outcome, Step, StepError, Stream, Workbench};
@@ -192,5 +193,55 @@ fn a_step_that_panics_ends_its_build_only() {
         assert_eq!(results, Results::Success, "builder and worker are as before");
         worker.stop().await;
         master.stop().await;
+    });
+}
+
+#[test]
+fn reports_of_tests_become_rows() {
+    let report = "<testsuite><testcase classname='a' name='fine' time='0.5' file='a.c' line='7'/>\
+                  <testcase classname='a' name='bad'><failure message='1 is not 2'/></testcase>\
+                  <testcase name='off'><skipped/></testcase></testsuite>";
+    let steps = step(
+        "write",
+        &format!("mkdir out; echo \"{report}\" > out/one.xml; echo '<x' > out/two.xml"),
+        "",
+    ) + &step("write tap", "printf 'ok 1 - a\\nok 2 - b\\n1..2\\n' > t.tap", "")
+        + "[[builders.steps]]\ntype = \"JUnitResults\"\nname = \"unit\"\nfiles = \"out/*.xml\"\n\
+           flunkOnFailure = false\n[[builders.steps]]\ntype = \"TAPResults\"\nfiles = [\"*.tap\"]\n";
+    built(&steps, async |master, build, results| {
+        let rows = master.steps(build).await;
+        let line = |name: &str| {
+            rows.iter().find(|row| row.name == name).expect("a step").state_string.clone()
+        };
+        let logs = master.all_logs(build).await;
+        assert_eq!(results, Results::Success, "{logs}");
+        assert_eq!(line("unit"), "3 tests 1 passed 1 failed 1 skipped 1 unreadable (failure)");
+        assert_eq!(line("tap"), "2 tests 2 passed");
+        assert!(logs.contains("out/one.xml: 3 tests"), "{logs}");
+        assert!(logs.contains("out/two.xml is not XML at byte"), "{logs}");
+        let (sets, notable) = master
+            .read(move |conn| {
+                let scope = Scope::is("test_result_sets.buildid", build.0);
+                let sets = listing::list::<TestResultSetRow>(conn, &scope, &Spec::default())?;
+                Ok((sets.rows, listing::notable_tests(conn, build.0, 10)?))
+            })
+            .await;
+        let seen: Vec<_> = sets
+            .iter()
+            .map(|set| (set.category.as_str(), set.tests_passed, set.tests_failed, set.complete))
+            .collect();
+        let expected = [
+            ("pass_fail", Some(1), Some(1), true),
+            ("fail_only", Some(0), Some(1), true),
+            ("skip_only", None, None, true),
+            ("pass_fail", Some(2), Some(0), true),
+        ];
+        assert_eq!(seen, expected);
+        let notable: Vec<_> = notable
+            .iter()
+            .map(|test| (test.category.as_str(), test.test_name.as_deref(), test.value.as_str()))
+            .collect();
+        let expected = [("fail_only", Some("a.bad"), "1 is not 2"), ("skip_only", Some("off"), "")];
+        assert_eq!(notable, expected);
     });
 }

@@ -57,7 +57,7 @@ workernames = ["w1"]
 
 /// Keeps no connection open: another program may serve the same port next.
 fn client() -> reqwest::Client {
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+    let client = crate::world::http().pool_max_idle_per_host(0).build();
     client.expect("a client")
 }
 

@@ -54,6 +54,7 @@ pub fn patience() -> Patience {
 
 pub fn worker(name: &str, password: &str) -> WorkerConfig {
     WorkerConfig {
+        locks: Vec::new(),
         name: name.into(),
         password: password.into(),
         local: None,
@@ -81,6 +82,7 @@ pub fn config(builddirs: &[&str]) -> RosterConfig {
     RosterConfig {
         workers: vec![worker("w", "sekret")],
         listeners: vec![listen(WorkerProtocol::MessagePack)],
+        client_ports: Vec::new(),
         builders: builddirs.iter().map(dirs).collect(),
     }
 }

@@ -5,6 +5,8 @@
 
 mod client;
 mod git;
+mod http;
+mod vcs;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -20,13 +22,15 @@ use buildbot::config::checked::WorkerProtocol;
 use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
-use buildbot::model::{Build, BuildId, LogLines, MasterId, Results, Step};
+use buildbot::model::{Build, BuildId, BuildRequestId, LogLines, MasterId, Results, Step};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use client::Client;
 pub use git::Repository;
+pub use http::http;
+pub use vcs::{HgRepository, SvnRepository};
 
 /// The longest a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -235,6 +239,23 @@ impl TestMaster {
 
     pub async fn build(&self, id: BuildId) -> Build {
         self.read(move |conn| buildbot::db::builds::get(conn, id)).await
+    }
+
+    /// Why a request waits; empty when it does not.
+    pub async fn reason(&self, request: BuildRequestId) -> String {
+        let explainer = self.handles.explainer();
+        let mut reasons = self.read(move |conn| explainer.why(conn, &[request])).await;
+        reasons.remove(&request).unwrap_or_default()
+    }
+
+    /// Waits until a request waits for this reason.
+    pub async fn waits_because(&self, request: BuildRequestId, expected: &str) {
+        soon(expected, async {
+            while self.reason(request).await != expected {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
     }
 
     pub async fn steps(&self, build: BuildId) -> Vec<Step> {

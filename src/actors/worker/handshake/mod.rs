@@ -19,12 +19,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::logins::{Login, Logins, Perspective, Throttle};
 use super::transport::{Pipe, Socket};
-use crate::config::checked::WorkerProtocol;
+use crate::config::checked::{WorkerListen, WorkerProtocol};
 
 /// How peers get in at one port.
 #[derive(Clone)]
 pub(super) struct Gate {
-    pub protocol: WorkerProtocol,
+    pub port: WorkerListen,
     pub tls: Option<TlsAcceptor>,
     pub logins: Logins,
     pub throttle: Throttle,
@@ -75,7 +75,8 @@ pub(super) async fn log_in(
     peer: SocketAddr,
     gate: &Gate,
 ) -> Result<Caller, HandshakeError> {
-    let desk = Desk { logins: &gate.logins, throttle: &gate.throttle, address: peer.ip() };
+    let Gate { port, logins, throttle, .. } = gate;
+    let desk = Desk { port, logins, throttle, address: peer.ip() };
     match timeout(gate.deadline, enter(stream, gate, &desk)).await {
         Ok(caller) => caller,
         Err(_) => Err(HandshakeError::Late(gate.deadline)),
@@ -84,6 +85,7 @@ pub(super) async fn log_in(
 
 /// Where one peer shows its name and password.
 struct Desk<'a> {
+    port: &'a WorkerListen,
     logins: &'a Logins,
     throttle: &'a Throttle,
     address: IpAddr,
@@ -93,7 +95,7 @@ impl Desk<'_> {
     /// Is the password of `name` the one that `matches` accepts? A refusal is to be held back for
     /// the time that is the error.
     fn check(&self, name: &str, matches: impl FnOnce(&str) -> bool) -> Result<Login, Duration> {
-        let Some(login) = self.logins.accept(name, matches) else {
+        let Some(login) = self.logins.accept(self.port, name, matches) else {
             return Err(self.throttle.failed(self.address, Instant::now()));
         };
         self.throttle.succeeded(self.address);
@@ -111,7 +113,7 @@ async fn enter(
         None => Box::new(stream),
         Some(acceptor) => Box::new(acceptor.accept(stream).await.map_err(HandshakeError::Tls)?),
     };
-    match gate.protocol {
+    match gate.port.protocol {
         WorkerProtocol::MessagePack => web_socket::enter(pipe, desk).await,
         WorkerProtocol::PerspectiveBroker => broker::enter(pipe, desk).await,
     }

@@ -74,7 +74,7 @@ impl RosterActor {
     pub(super) fn adopt(&mut self, wanted: Wanted, stored: Vec<Worker>, ctx: &mut Context<Self>) {
         let logins = wanted.config.workers.iter().filter(|worker| worker.local.is_none());
         let logins = logins.map(|worker| (worker.name.clone(), worker.password.clone()));
-        self.shared.logins.set_workers(logins.collect());
+        self.shared.logins.set_workers(logins.collect(), wanted.config.worker_ports());
         let stored = stored.into_iter().map(|worker| (worker.name.clone(), worker)).collect();
         self.board = rebuild(&self.board, &wanted.config, &stored);
         self.stop_local_workers(&wanted.config, ctx);
@@ -146,7 +146,7 @@ impl RosterActor {
     fn gate(&self, listen: &WorkerListen) -> Result<Gate, String> {
         let tls = listen.listen.tls.as_ref().map(tls::server).transpose()?;
         Ok(Gate {
-            protocol: listen.protocol,
+            port: listen.clone(),
             tls: tls.map(TlsAcceptor::from),
             logins: self.shared.logins.clone(),
             throttle: self.shared.throttle.clone(),

@@ -9,16 +9,18 @@ use serde_json::{Map, Value, json};
 use crate::config::checked::MasterConfig;
 use crate::db::listing::{self, Field, Filter, Kind, Listed, Op, Scope, Spec, Want};
 use crate::db::{Conn, DbError};
-
 use super::ApiError;
 use super::query::Query;
 use super::routes::Captures;
+use crate::status::web::backstage::Backstage;
 
 /// One request to an endpoint.
 pub struct Ask {
     pub captures: Captures,
     pub query: Query,
     pub config: Arc<MasterConfig>,
+    /// What only the running master knows.
+    pub backstage: Arc<dyn Backstage>,
     /// The endpoint's pattern, for messages.
     pub pattern: &'static str,
 }
@@ -48,6 +50,12 @@ pub fn plain<T: Serialize>(_: &mut Conn, rows: &[T], _: &Query) -> Result<Vec<Va
 }
 
 impl Ask {
+    /// The same with another query.
+    pub fn with_query(&self, query: Query) -> Ask {
+        let (captures, config) = (self.captures.clone(), self.config.clone());
+        Ask { query, captures, config, backstage: self.backstage.clone(), pattern: self.pattern }
+    }
+
     pub fn not_found(&self) -> ApiError {
         ApiError::NotFound(format!("/{}", self.pattern))
     }

@@ -167,7 +167,8 @@ async fn run(request: &HttpRequest, site: &Site, call: Call) -> Result<Value, Fa
         return Err(unsupported(&call.method));
     }
     let pattern = route.pattern;
-    let ask = Ask { captures, query: Query::default(), config: site.config(), pattern };
+    let (query, backstage) = (Query::default(), site.backstage.clone());
+    let ask = Ask { captures, query, config: site.config(), backstage, pattern };
     match route.plural {
         "forceschedulers" => force(site, &ask, call).await,
         "builds" => control_build(site, ask, call).await,
@@ -248,10 +249,20 @@ fn forgive(outcome: Result<(), Refusal>) -> Result<(), Failure> {
 
 async fn control_request(site: &Site, ask: &Ask, call: &Call) -> Result<Value, Failure> {
     let id = ask.captures.number("buildrequestid").unwrap_or(-1);
-    if call.method != "cancel" {
-        return Err(unsupported(&call.method));
+    match call.method.as_str() {
+        "cancel" => {
+            forgive(site.backstage.cancel_request(BuildRequestId(id), call.reason()).await)?;
+        }
+        "set_priority" => {
+            let priority =
+                call.params.get("priority").and_then(Value::as_i64).ok_or_else(|| {
+                    let message = "'priority' must be a whole number";
+                    failure(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
+                })?;
+            site.backstage.set_priority(BuildRequestId(id), priority).await?;
+        }
+        _ => return Err(unsupported(&call.method)),
     }
-    forgive(site.backstage.cancel_request(BuildRequestId(id), call.reason()).await)?;
     Ok(Value::Null)
 }
 

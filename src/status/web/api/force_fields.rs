@@ -1,14 +1,15 @@
 //! Force schedulers as entities, from the configuration.
 
-use serde_json::{Value, json};
+use std::collections::HashSet;
+
+use serde_json::Value;
 
 use super::answer::select;
 use super::{Answer, ApiError, Ask};
-use crate::config::checked::{
-    FieldKind, ForceField, ForceScheduler, MasterConfig, SchedulerConfig, SchedulerKind,
-};
-use crate::db::Conn;
+use crate::config::checked::{ForceScheduler, MasterConfig, SchedulerOptions};
 use crate::db::listing::{self, BuilderRow, Field, Kind, Scope};
+use crate::db::{Conn, schedulers};
+use crate::flow::force::describe;
 
 /// Fields of the entity `forcescheduler`.
 pub const FIELDS: &[Field] = &[
@@ -20,13 +21,15 @@ pub const FIELDS: &[Field] = &[
     Field::virtual_of(Kind::Object, "all_fields"),
 ];
 
-pub fn all(_: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
-    Ok(ask.memory(entities(&ask.config).collect(), FIELDS))
+pub fn all(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
+    let off = switched_off(conn)?;
+    Ok(ask.memory(entities(&ask.config, &off).collect(), FIELDS))
 }
 
-pub fn one(_: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
+pub fn one(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
     let name = ask.captures.text("schedulername").unwrap_or_default();
-    let found = entities(&ask.config).find(|entity| entity["name"] == name);
+    let off = switched_off(conn)?;
+    let found = entities(&ask.config, &off).find(|entity| entity["name"] == name);
     let found = found.ok_or_else(|| ask.not_found())?;
     Ok(Answer::One(select(found, &ask.query.fields)))
 }
@@ -35,7 +38,8 @@ pub fn of_builder(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
     let id = ask.captures.number("builderid").unwrap_or(-1);
     let builder = listing::one::<BuilderRow>(conn, &Scope::is("builders.id", id))?;
     let name = builder.ok_or_else(|| ask.not_found())?.name;
-    let of_builder = entities(&ask.config).filter(|entity| {
+    let off = switched_off(conn)?;
+    let of_builder = entities(&ask.config, &off).filter(|entity| {
         entity["builder_names"].as_array().is_some_and(|names| names.iter().any(|n| *n == *name))
     });
     Ok(ask.memory(of_builder.collect(), FIELDS))
@@ -44,77 +48,31 @@ pub fn of_builder(conn: &mut Conn, ask: &Ask) -> Result<Answer, ApiError> {
 /// The force schedulers of a configuration.
 pub fn force_schedulers(
     config: &MasterConfig,
-) -> impl Iterator<Item = (&SchedulerConfig, &ForceScheduler)> {
-    config.schedulers.iter().filter_map(|scheduler| match &scheduler.kind {
-        SchedulerKind::Force(force) => Some((scheduler, force)),
-        SchedulerKind::Basic(_) => None,
+) -> impl Iterator<Item = (&SchedulerOptions, &ForceScheduler)> {
+    config
+        .schedulers
+        .iter()
+        .filter_map(|scheduler| Some((&scheduler.options, scheduler.plan.form()?)))
+}
+
+fn entities<'a>(
+    config: &'a MasterConfig,
+    off: &'a HashSet<String>,
+) -> impl Iterator<Item = Value> + use<'a> {
+    force_schedulers(config).map(move |(scheduler, force)| {
+        let workers = workers_of(config, &scheduler.builder_names);
+        describe(scheduler, force, &workers, !off.contains(&scheduler.name))
     })
 }
 
-fn entities(config: &MasterConfig) -> impl Iterator<Item = Value> {
-    force_schedulers(config).map(|(scheduler, force)| {
-        json!({
-            "name": scheduler.name,
-            "button_name": force.button_name,
-            "label": force.label,
-            "builder_names": scheduler.builder_names,
-            "enabled": true,
-            "all_fields": [group("", force.fields.iter().map(field).collect())],
-        })
-    })
+/// The schedulers that the operator has switched off.
+fn switched_off(conn: &mut Conn) -> Result<HashSet<String>, ApiError> {
+    let rows = schedulers::list(conn)?.into_iter();
+    Ok(rows.filter(|row| !row.enabled).map(|row| row.name).collect())
 }
 
-/// An anonymous vertical group, as the stock front-end expects around plain fields.
-fn group(name: &str, fields: Vec<Value>) -> Value {
-    let visible = fields.iter().filter(|field| field["hide"] == false).count();
-    let columns = if visible >= 4 { 2 } else { 1 };
-    json!({
-        "name": name, "fullName": null, "label": "", "tablabel": "", "type": "nested",
-        "default": "", "required": false, "multiple": false, "regex": null, "hide": false,
-        "maxsize": null, "autopopulate": null, "tooltip": "", "layout": "vertical",
-        "columns": columns, "fields": fields,
-    })
-}
-
-fn field(field: &ForceField) -> Value {
-    let mut entity = json!({
-        "name": field.name, "fullName": field.name, "label": field.label,
-        "tablabel": field.label, "default": field.default, "required": field.required,
-        "multiple": false, "regex": null, "hide": field.hide, "maxsize": field.maxsize,
-        "autopopulate": null, "tooltip": field.tooltip,
-    });
-    let mut set = |key: &str, value: Value| entity[key] = value;
-    match &field.kind {
-        FieldKind::Text { size } => {
-            set("type", json!("text"));
-            set("size", json!(size));
-        }
-        FieldKind::TextArea { cols, rows } => {
-            set("type", json!("textarea"));
-            set("size", json!(80));
-            set("cols", json!(cols));
-            set("rows", json!(rows));
-        }
-        FieldKind::Int => {
-            set("type", json!("int"));
-            set("size", json!(10));
-        }
-        FieldKind::Bool => set("type", json!("bool")),
-        FieldKind::Choice { choices, multiple, strict } => {
-            set("type", json!("list"));
-            set("choices", json!(choices));
-            set("multiple", json!(multiple));
-            set("strict", json!(strict));
-        }
-        FieldKind::Username { need_email } => {
-            set("type", json!("username"));
-            set("size", json!(80));
-            set("need_email", json!(need_email));
-        }
-        FieldKind::Fixed => {
-            set("type", json!("fixed"));
-            set("hide", json!(true));
-        }
-    }
-    entity
+/// The workers of these builders.
+pub fn workers_of(config: &MasterConfig, builders: &[String]) -> Vec<String> {
+    let own = config.builders.iter().filter(|builder| builders.contains(&builder.name));
+    own.flat_map(|builder| builder.workernames.clone()).collect()
 }

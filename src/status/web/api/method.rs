@@ -6,12 +6,17 @@ use serde_json::{Value, json};
 
 use super::query::{self, decode};
 use super::routes::{self, Kind, Route};
-use super::{ApiError, Ask, control, json, logs};
+use super::{ApiError, Ask, control, data, json, logs};
 use crate::status::web::guard;
 use crate::status::web::site::Site;
 
-/// Longest accepted body of a POST in bytes.
-const BODY: usize = 4 << 20;
+/// Longest accepted body of a POST in bytes, and of one that may not control anyway.
+const BODY: (usize, usize) = (16 << 20, 64 << 10);
+
+/// Files come with force forms.
+fn most(request: &HttpRequest) -> usize {
+    if guard::may_control(request).is_ok() { BODY.0 } else { BODY.1 }
+}
 
 /// `/api`
 pub async fn api_versions(site: web::Data<Site>) -> HttpResponse {
@@ -37,7 +42,7 @@ pub async fn endpoint(
             Ok(response) => response,
             Err(error) => refuse(&error),
         },
-        Method::POST => match payload.to_bytes_limited(BODY).await {
+        Method::POST => match payload.to_bytes_limited(most(&request)).await {
             Ok(Ok(body)) => control::call(&request, &site, &body).await,
             _ => refuse(&ApiError::Bad("the body is too large or incomplete".into())),
         },
@@ -85,11 +90,14 @@ async fn read(request: &HttpRequest, site: &Site) -> Result<HttpResponse, ApiErr
     let (route, captures) = routes::find(path).ok_or_else(|| invalid_path(path))?;
     let pairs = query::pairs(request.query_string());
     let collection = matches!(route.kind, Kind::Many(_));
-    let query = query::parse(&pairs, route.fields, collection)?;
-    let ask = Ask { captures, query, config: site.config(), pattern: route.pattern };
+    let mut query = query::parse(&pairs, route.fields, collection)?;
+    query.explain = site.backstage.explain();
+    let (config, backstage) = (site.config(), site.backstage.clone());
+    let ask = Ask { captures, query, config, backstage, pattern: route.pattern };
     let read = match route.kind {
         Kind::One(read) | Kind::Many(read) => read,
         Kind::Log(raw) => return logs::download(site, ask, raw).await,
+        Kind::Data => return data::download(site, ask).await,
     };
     let answer = site.db.read(move |conn| Ok(read(conn, &ask))).await??;
     Ok(entity_response(request, route, answer.envelope(route.plural)))

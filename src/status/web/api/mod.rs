@@ -2,9 +2,11 @@
 
 mod answer;
 mod control;
+mod data;
 mod error;
 mod force_fields;
 pub mod json;
+mod locks;
 mod logs;
 mod method;
 mod nouns;
@@ -15,7 +17,7 @@ mod routes;
 pub use answer::{Answer, Ask};
 pub use control::OWNER;
 pub use error::ApiError;
-pub use force_fields::force_schedulers;
+pub use force_fields::{force_schedulers, workers_of};
 pub use method::{api_versions, endpoint};
 pub use nouns::entity;
 pub use query::decode;

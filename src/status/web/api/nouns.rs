@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::db::listing::{
     self, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow, WorkerRow,
-    in_list,
+    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow,
+    TestResultRow, TestResultSetRow, WorkerRow, in_list,
 };
 use crate::db::{Conn, DbError};
-use crate::model::BuildId;
+use crate::model::{BuildId, BuildRequestId};
 
 use super::answer::plain;
 use super::query::Query;
@@ -34,6 +34,7 @@ pub fn root_links(_: &mut Conn, ask: &Ask) -> Answered {
         "sourcestamps",
         "schedulers",
         "forceschedulers",
+        "projects",
     ];
     Ok(ask.memory(names.iter().map(|name| json!({ "name": name })).collect(), &[]))
 }
@@ -46,6 +47,11 @@ fn with_tags(conn: &mut Conn, rows: &[BuilderRow], _: &Query) -> Result<Vec<Valu
 
 pub fn builders(conn: &mut Conn, ask: &Ask) -> Answered {
     ask.small(conn, &builder_scope(ask), with_tags)
+}
+
+pub fn builders_of_project(conn: &mut Conn, ask: &Ask) -> Answered {
+    let project = super::data::project_id(conn, ask)?.unwrap_or(-1);
+    ask.small(conn, &Scope::is("builders.projectid", project), with_tags)
 }
 
 pub fn builder(conn: &mut Conn, ask: &Ask) -> Answered {
@@ -90,6 +96,8 @@ fn with_properties(
     for (entity, row) in entities.iter_mut().zip(rows) {
         let properties = found.remove(&row.buildid).unwrap_or_default();
         entity["properties"] = wanted_of(properties, &query.properties);
+        entity["rs_expected_complete_at"] =
+            json!(row.rs_expected_s.map(|seconds| row.started_at + seconds));
     }
     Ok(entities)
 }
@@ -177,7 +185,11 @@ fn with_buildset_properties(
     let wanted = !query.properties.is_empty();
     let found =
         if wanted { listing::buildset_properties(conn, &buildsets)? } else { Default::default() };
+    let open = rows.iter().filter(|row| !row.complete && !row.claimed);
+    let open: Vec<BuildRequestId> = open.map(|row| BuildRequestId(row.buildrequestid)).collect();
+    let reasons = query.explain.why(conn, &open)?;
     for (entity, row) in entities.iter_mut().zip(rows) {
+        entity["rs_pending_reason"] = json!(reasons.get(&BuildRequestId(row.buildrequestid)));
         entity["properties"] = if wanted {
             wanted_of(found.get(&row.buildsetid).cloned().unwrap_or_default(), &query.properties)
         } else {
@@ -249,6 +261,35 @@ pub fn log(conn: &mut Conn, ask: &Ask) -> Answered {
     ask.one::<LogRow>(conn, &scope, plain)
 }
 
+// Test results
+
+/// Of a builder, a build or a step; of an unknown one there are none.
+pub fn test_result_sets(conn: &mut Conn, ask: &Ask) -> Answered {
+    let of = |key: &str, id| Scope::is(&format!("test_result_sets.{key}"), id);
+    let scope = if let Some(step) = ask.captures.number("stepid") {
+        of("stepid", step)
+    } else if let Some(build) = ask.captures.number("buildid") {
+        of("buildid", build)
+    } else if ask.captures.text("buildername").is_some() {
+        of("builderid", ask.builder_id(conn)?.unwrap_or(-1))
+    } else if let Some(builder) = ask.captures.number("builderid") {
+        of("builderid", builder)
+    } else {
+        Scope::all()
+    };
+    ask.table::<TestResultSetRow>(conn, &scope, plain)
+}
+
+pub fn test_result_set(conn: &mut Conn, ask: &Ask) -> Answered {
+    let id = ask.captures.number("test_result_setid").unwrap_or(-1);
+    ask.one::<TestResultSetRow>(conn, &Scope::is("test_result_sets.id", id), plain)
+}
+
+pub fn test_results(conn: &mut Conn, ask: &Ask) -> Answered {
+    let id = ask.captures.number("test_result_setid").unwrap_or(-1);
+    ask.table::<TestResultRow>(conn, &Scope::is("test_results.test_result_setid", id), plain)
+}
+
 // Changes and source stamps
 
 fn whole_changes(conn: &mut Conn, rows: &[ChangeRow], _: &Query) -> Result<Vec<Value>, DbError> {
@@ -269,7 +310,7 @@ fn newest_first(ask: &Ask) -> Ask {
     if query.spec.order.is_empty() {
         query.spec.order.push(Order { field: ChangeRow::KEY, descending: true });
     }
-    Ask { query, captures: ask.captures.clone(), config: ask.config.clone(), pattern: ask.pattern }
+    ask.with_query(query)
 }
 
 pub fn change(conn: &mut Conn, ask: &Ask) -> Answered {
@@ -368,13 +409,35 @@ fn of_masters<T: listing::Owned>(
 }
 
 pub fn schedulers(conn: &mut Conn, ask: &Ask) -> Answered {
-    ask.small::<SchedulerRow>(conn, &on_master(ask), of_masters)
+    Ok(noted(ask, ask.small::<SchedulerRow>(conn, &on_master(ask), of_masters)?))
 }
 
 pub fn scheduler(conn: &mut Conn, ask: &Ask) -> Answered {
     let id = ask.captures.number("schedulerid").unwrap_or(-1);
     let scope = Scope::is("schedulers.id", id).and(on_master(ask));
-    ask.one::<SchedulerRow>(conn, &scope, of_masters)
+    Ok(noted(ask, ask.one::<SchedulerRow>(conn, &scope, of_masters)?))
+}
+
+/// Adds to schedulers that run here what stock does not tell: `kind`, `waiting_until`,
+/// `pending_changes`, `idle_because`. Not where somebody has chosen the fields.
+fn noted(ask: &Ask, mut answer: Answer) -> Answer {
+    if !ask.query.fields.is_empty() {
+        return answer;
+    }
+    let notes = ask.backstage.schedulers();
+    let entities = match &mut answer {
+        Answer::One(entity) => std::slice::from_mut(entity),
+        Answer::Many { rows, .. } => rows.as_mut_slice(),
+    };
+    for entity in entities {
+        let Some(note) = notes.iter().find(|note| entity["name"] == note.name) else { continue };
+        if let (Value::Object(entity), Ok(Value::Object(note))) =
+            (entity, serde_json::to_value(note))
+        {
+            entity.extend(note);
+        }
+    }
+    answer
 }
 
 pub fn change_sources(conn: &mut Conn, ask: &Ask) -> Answered {
@@ -409,6 +472,7 @@ pub fn entity(conn: &mut Conn, noun: &str, id: i64) -> Result<Option<Value>, DbE
         }
         "buildsets" => by_id::<BuildsetRow>(conn, "buildsets.id", id, with_stamps),
         "steps" => by_id::<StepRow>(conn, "steps.id", id, plain),
+        "test_result_sets" => by_id::<TestResultSetRow>(conn, "test_result_sets.id", id, plain),
         "logs" => by_id::<LogRow>(conn, "logs.id", id, plain),
         "changes" => by_id::<ChangeRow>(conn, "changes.changeid", id, whole_changes),
         "workers" => by_id::<WorkerRow>(conn, "workers.id", id, with_links),

@@ -5,6 +5,7 @@
 use crate::db::listing::{Field, Filter, Kind, Op, Order, Spec, Want};
 
 use super::ApiError;
+use crate::status::web::backstage::Explain;
 
 /// A parsed query string.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct Query {
     pub fields: Vec<&'static str>,
     /// Names of properties to fill in; `*` is all.
     pub properties: Vec<String>,
+    /// Who tells why requests wait.
+    pub explain: Explain,
+    /// Of projects: only those with builders, or only those without.
+    pub active_projects: Option<bool>,
 }
 
 /// The pairs of a query string: separated by `&` or `;`, names without `=` dropped.

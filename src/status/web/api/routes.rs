@@ -2,12 +2,13 @@
 
 use crate::db::Conn;
 use crate::db::listing::{
-    BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, WorkerRow,
+    BuildDataRow, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed,
+    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, TestResultRow,
+    TestResultSetRow, WorkerRow,
 };
 
 use super::query::{decode, integer, is_identifier};
-use super::{Answer, ApiError, Ask, force_fields, logs, nouns};
+use super::{Answer, ApiError, Ask, data, force_fields, locks, logs, nouns};
 
 /// Answers a request on a reading connection.
 pub type Read = fn(&mut Conn, &Ask) -> Result<Answer, ApiError>;
@@ -26,6 +27,8 @@ pub enum Kind {
     Many(Read),
     /// The whole log as a stream.
     Log(Raw),
+    /// The bytes of build data.
+    Data,
 }
 
 /// One endpoint.
@@ -230,6 +233,21 @@ pub static ROUTES: &[Route] = &[
         "builders/n:builderid/builds/n:number/steps/i:step_name/logs/i:slug/raw_inline",
         Raw::Inline,
     ),
+    test_result_sets("test_result_sets"),
+    test_result_sets("builders/n:builderid/test_result_sets"),
+    test_result_sets("builders/s:buildername/test_result_sets"),
+    test_result_sets("builds/n:buildid/test_result_sets"),
+    test_result_sets("steps/n:stepid/test_result_sets"),
+    one::<TestResultSetRow>(
+        "test_result_sets",
+        "test_result_sets/n:test_result_setid",
+        nouns::test_result_set,
+    ),
+    many::<TestResultRow>(
+        "test_results",
+        "test_result_sets/n:test_result_setid/results",
+        nouns::test_results,
+    ),
     many::<ChangeRow>("changes", "changes", nouns::changes),
     one::<ChangeRow>("changes", "changes/n:changeid", nouns::change),
     many::<ChangeRow>("changes", "builds/n:buildid/changes", nouns::changes_of_build),
@@ -242,6 +260,20 @@ pub static ROUTES: &[Route] = &[
     many::<SourceStampRow>("sourcestamps", "sourcestamps", nouns::sourcestamps),
     one::<SourceStampRow>("sourcestamps", "sourcestamps/n:ssid", nouns::sourcestamp),
     many::<SourceStampRow>("sourcestamps", "buildsets/n:bsid/sourcestamps", nouns::sourcestamps),
+    many::<BuilderRow>("builders", "projects/n:projectid/builders", nouns::builders_of_project),
+    many::<BuilderRow>("builders", "projects/i:projectname/builders", nouns::builders_of_project),
+    many::<ProjectRow>("projects", "projects", data::projects),
+    one::<ProjectRow>("projects", "projects/n:projectid", data::project),
+    one::<ProjectRow>("projects", "projects/i:projectname", data::project),
+    build_data("builds/n:buildid/data"),
+    build_datum("builds/n:buildid/data/i:name"),
+    build_value("builds/n:buildid/data/i:name/value"),
+    build_data("builders/n:builderid/builds/n:number/data"),
+    build_datum("builders/n:builderid/builds/n:number/data/i:name"),
+    build_value("builders/n:builderid/builds/n:number/data/i:name/value"),
+    build_data("builders/s:buildername/builds/n:number/data"),
+    build_datum("builders/s:buildername/builds/n:number/data/i:name"),
+    build_value("builders/s:buildername/builds/n:number/data/i:name/value"),
     many::<MasterRow>("masters", "masters", nouns::masters),
     one::<MasterRow>("masters", "masters/n:masterid", nouns::master),
     many::<MasterRow>("masters", "builders/n:builderid/masters", nouns::masters),
@@ -286,7 +318,29 @@ pub static ROUTES: &[Route] = &[
         "masters/n:masterid/changesources/n:changesourceid",
         nouns::change_source,
     ),
+    Route {
+        pattern: "rs_locks",
+        plural: "rs_locks",
+        fields: locks::FIELDS,
+        kind: Kind::Many(locks::all),
+    },
 ];
+
+const fn build_data(pattern: &'static str) -> Route {
+    many::<BuildDataRow>("build_data", pattern, data::all)
+}
+
+const fn build_datum(pattern: &'static str) -> Route {
+    one::<BuildDataRow>("build_data", pattern, data::one)
+}
+
+const fn build_value(pattern: &'static str) -> Route {
+    Route { pattern, plural: "", fields: &[], kind: Kind::Data }
+}
+
+const fn test_result_sets(pattern: &'static str) -> Route {
+    many::<TestResultSetRow>("test_result_sets", pattern, nouns::test_result_sets)
+}
 
 const fn property_list(pattern: &'static str, read: Read) -> Route {
     Route { pattern, plural: "_properties", fields: nouns::PROPERTY, kind: Kind::Many(read) }

@@ -52,6 +52,8 @@ impl About {
             | Event::StepStarted { build, .. }
             | Event::StepUpdated { build, .. }
             | Event::StepFinished { build, .. }
+            | Event::TestSetAdded { build, .. }
+            | Event::TestSetCompleted { build, .. }
             | Event::PropertiesChanged { build, .. } => {
                 steps && self.build.is_none_or(|wanted| wanted == build.0)
             }

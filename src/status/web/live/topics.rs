@@ -43,6 +43,8 @@ pub fn facts(event: &Event) -> Vec<Fact> {
         Event::StepStarted { step, .. } => one("steps", step.0, "started"),
         Event::StepUpdated { step, .. } => one("steps", step.0, "updated"),
         Event::StepFinished { step, .. } => one("steps", step.0, "finished"),
+        Event::TestSetAdded { set, .. } => one("test_result_sets", set.0, "new"),
+        Event::TestSetCompleted { set, .. } => one("test_result_sets", set.0, "completed"),
         Event::LogAdded { log, .. } => one("logs", log.0, "new"),
         Event::LogAppended { log, .. } => one("logs", log.0, "append"),
         Event::LogFinished { log, .. } => one("logs", log.0, "finished"),

@@ -10,7 +10,7 @@ use crate::status::web::backstage::WorkerOrder;
 use crate::status::web::guard;
 use crate::status::web::site::Site;
 
-fn check(request: &HttpRequest, site: &Site) -> Result<(), PageError> {
+pub(super) fn check(request: &HttpRequest, site: &Site) -> Result<(), PageError> {
     guard::own_site(request.headers(), &site.config())?;
     Ok(guard::may_control(request)?)
 }

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::lines::{Line, Waiting, lines, running_lines, with_reasons};
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
-    self, BuildLine, BuilderRow, RequestLine, Scope, WorkerRow, all, configured_builders,
-    latest_per_builder, newest, recent_per_builder, waiting, waiting_per_builder,
+    self, BuildLine, BuilderRow, ProjectRow, RequestLine, Scope, WorkerRow, all,
+    configured_builders, latest_per_builder, newest, recent_per_builder, waiting,
+    waiting_per_builder,
 };
 use crate::db::{Conn, DbError};
 use crate::model::now;
 use crate::status::web::api::force_schedulers;
+use crate::status::web::backstage::Explain;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
 
@@ -96,6 +98,9 @@ struct One {
     builderid: i64,
     name: String,
     description: Option<String>,
+    /// The same, where it has a format.
+    description_html: Option<String>,
+    project: Option<ProjectRow>,
     tags: Vec<String>,
     workers: Vec<WorkerRow>,
     running: Vec<Line>,
@@ -121,11 +126,11 @@ pub async fn one(
     let wanted = path.into_inner();
     let before = before.before;
     let name = wanted.clone();
-    let loaded = site.db.read(move |conn| load_one(conn, &name, before)).await?;
-    let Some((mut one, requests)) = loaded else {
+    let explain = site.backstage.explain();
+    let loaded = site.db.read(move |conn| load_one(conn, &explain, &name, before)).await?;
+    let Some(mut one) = loaded else {
         return Err(PageError::NotFound(format!("builder '{wanted}'")));
     };
-    one.requests = with_reasons(&site, requests);
     let config = site.config();
     one.forces = force_schedulers(&config)
         .filter(|(scheduler, _)| scheduler.builder_names.contains(&one.name))
@@ -156,9 +161,10 @@ pub(super) fn find(conn: &mut Conn, wanted: &str) -> Result<Option<BuilderRow>, 
 
 fn load_one(
     conn: &mut Conn,
+    explain: &Explain,
     wanted: &str,
     before: Option<i64>,
-) -> Result<Option<(One, Vec<RequestLine>)>, DbError> {
+) -> Result<Option<One>, DbError> {
     let Some(row) = find(conn, wanted)? else { return Ok(None) };
     let now = now();
     let id = row.builderid;
@@ -170,7 +176,7 @@ fn load_one(
     let builds = newest::<BuildLine>(conn, &finished, "number", BUILDS)?;
     let older = (builds.len() as i64 == BUILDS).then(|| builds.last().map(|build| build.number));
     let of_requests = waiting().and(Scope::is("buildrequests.builderid", id));
-    let requests = newest(conn, &of_requests, "buildrequestid", BUILDS)?;
+    let requests: Vec<RequestLine> = newest(conn, &of_requests, "buildrequestid", BUILDS)?;
     let workers: Vec<WorkerRow> = all(
         conn,
         &Scope::condition(format!(
@@ -185,10 +191,15 @@ fn load_one(
         builds: lines(conn, builds, now)?,
         name: row.name,
         description: row.description,
+        description_html: row.description_html,
+        project: match row.projectid {
+            Some(project) => listing::one(conn, &Scope::is("projects.id", project))?,
+            None => None,
+        },
         workers,
-        requests: Vec::new(),
+        requests: with_reasons(conn, explain, requests)?,
         forces: Vec::new(),
         older: older.flatten().filter(|number| *number > 1),
     };
-    Ok(Some((one, requests)))
+    Ok(Some(one))
 }

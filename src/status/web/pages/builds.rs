@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::builders::find;
 use super::lines::lines;
+use super::requests::taken_in;
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
-    self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, StepRow, all, build_of, in_list,
+    self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, Spec, StepRow, TestLine, TestResultSetRow,
+    all, build_of, in_list,
 };
 use crate::db::{Conn, DbError};
 use crate::model::{BuildId, now};
@@ -17,6 +19,10 @@ use crate::status::web::api::json::compact;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
 
+/// Sets of test results listed on the page.
+const TEST_SETS: i64 = 50;
+/// Tests listed on the page.
+const TESTS: usize = 100;
 /// Changes listed on the page.
 const CHANGES: usize = 200;
 
@@ -26,18 +32,41 @@ struct View {
     took: i64,
     left: Option<i64>,
     blame: Vec<String>,
+    /// Requests that were collapsed into this build's.
+    took_over: Vec<i64>,
     steps: Vec<StepView>,
     changes: Vec<ChangeRow>,
     stamps: Vec<Value>,
     properties: Vec<Property>,
+    tests: Option<Tests>,
+}
+
+/// The build's test results, as far as the page has room for them.
+#[derive(Serialize)]
+struct Tests {
+    sets: Vec<TestResultSetRow>,
+    notable: Vec<TestView>,
+    /// There are more notable ones.
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct TestView {
+    test: TestLine,
+    /// The word for it, and the style of its badge.
+    kind: &'static str,
+    mark: &'static str,
+    took: Option<String>,
 }
 
 #[derive(Serialize)]
 struct StepView {
     step: StepRow,
     state: &'static str,
-    /// Not started yet.
+    /// Not started yet, or without its locks.
     waiting: bool,
+    /// When it began to run; while it waits, when it began to wait.
+    since: Option<i64>,
     took: i64,
     logs: Vec<LogRow>,
     urls: Vec<Url>,
@@ -115,6 +144,7 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
     Ok(Some(View {
         took: line.took,
         left: line.left,
+        took_over: taken_in(conn, line.build.buildrequestid)?,
         build: line.build,
         blame,
         steps: step_views(steps, logs, now),
@@ -128,20 +158,48 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
                 source: pair[1].as_str().unwrap_or_default().to_owned(),
             })
             .collect(),
+        tests: tests(conn, id)?,
     }))
+}
+
+/// `None` for a build without any.
+fn tests(conn: &mut Conn, build: i64) -> Result<Option<Tests>, DbError> {
+    let spec = Spec { limit: Some(TEST_SETS), ..Spec::default() };
+    let sets = listing::list(conn, &Scope::is("test_result_sets.buildid", build), &spec)?.rows;
+    if sets.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = listing::notable_tests(conn, build, TESTS as i64 + 1)?;
+    let more = lines.len() > TESTS;
+    lines.truncate(TESTS);
+    let view = |mut test: TestLine| {
+        let (kind, mark) = match test.category.as_str() {
+            "skip_only" => ("skipped", "skipped"),
+            "code_issue" => ("issue", "warnings"),
+            _ => ("failed", "failure"),
+        };
+        if test.category == "pass_fail" {
+            test.value.clear();
+        }
+        let took = test.duration_ns.map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+        TestView { test, kind, mark, took }
+    };
+    Ok(Some(Tests { sets, notable: lines.into_iter().map(view).collect(), more }))
 }
 
 fn step_views(steps: Vec<StepRow>, mut logs: Vec<LogRow>, now: i64) -> Vec<StepView> {
     let visible = steps.into_iter().filter(|step| !step.hidden);
     let view = |step: StepRow| {
-        let waiting = step.started_at.is_none() && !step.complete;
+        let waiting = step.locks_acquired_at.is_none() && !step.complete;
+        let since = step.locks_acquired_at.or(step.started_at);
         let logs: Vec<LogRow> = logs.extract_if(.., |log| log.stepid == step.stepid).collect();
         let urls: Vec<Url> = serde_json::from_str(&step.urls).unwrap_or_default();
         let urls: Vec<Url> = urls.into_iter().filter(|url| is_web(&url.url)).collect();
         StepView {
             state: if waiting { "waiting" } else { text::class(step.results, step.complete) },
             waiting,
-            took: step.started_at.map_or(0, |at| step.complete_at.unwrap_or(now) - at),
+            since,
+            took: since.map_or(0, |at| step.complete_at.unwrap_or(now) - at),
             links: !logs.is_empty() || !urls.is_empty(),
             logs,
             urls,

@@ -7,13 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::actions::form_pairs;
+use super::force_inputs::{Answers, Input, inputs};
 use super::{Page, PageError, local};
-use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerConfig};
-use crate::status::web::api::{OWNER, force_schedulers};
+use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerOptions};
+use crate::status::web::api::{OWNER, force_schedulers, workers_of};
 use crate::status::web::backstage::{Refusal, Submitted, Wish};
 use crate::status::web::guard;
+use crate::status::web::multipart;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
+
+/// Bytes of a posted form at most, its files included.
+const FORM: usize = 16 << 20;
 
 #[derive(Serialize)]
 struct View {
@@ -21,37 +26,15 @@ struct View {
     label: String,
     button: String,
     builders: Vec<Builder>,
-    fields: Vec<FieldView>,
+    inputs: Vec<Input>,
+    /// The form has files.
+    files: bool,
     error: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Builder {
     name: String,
-    chosen: bool,
-}
-
-/// One input.
-#[derive(Serialize)]
-struct FieldView {
-    name: String,
-    label: String,
-    kind: &'static str,
-    value: Value,
-    required: bool,
-    tooltip: String,
-    error: Option<String>,
-    size: Option<usize>,
-    rows: usize,
-    cols: usize,
-    multiple: bool,
-    strict: bool,
-    choices: Vec<Choice>,
-}
-
-#[derive(Serialize)]
-struct Choice {
-    text: String,
     chosen: bool,
 }
 
@@ -63,9 +46,8 @@ pub struct Chosen {
 /// What was typed before, and what was wrong with it.
 #[derive(Default)]
 struct Before {
-    values: Option<Map<String, Value>>,
+    answers: Answers,
     builders: Vec<String>,
-    errors: IndexMap<String, String>,
     error: Option<String>,
 }
 
@@ -83,14 +65,24 @@ pub async fn submit(
     request: HttpRequest,
     site: web::Data<Site>,
     path: web::Path<String>,
-    body: web::Bytes,
+    payload: web::Payload,
 ) -> Page {
     guard::own_site(request.headers(), &site.config())?;
     guard::may_control(&request)?;
+    let Ok(Ok(body)) = payload.to_bytes_limited(FORM).await else {
+        let error = Some(format!("the form is larger than {} MiB, or incomplete", FORM >> 20));
+        let before = Before { error, ..Before::default() };
+        return show(&request, &site, &path, before, StatusCode::PAYLOAD_TOO_LARGE);
+    };
     let (builders, values) = {
         let config = site.config();
-        let (_, force) = find(&config, &path)?;
-        read(&body, &force.fields)
+        let (_, form) = find(&config, &path)?;
+        let pairs = pairs(&request, &body);
+        let mut values = Map::new();
+        for field in all(form) {
+            read(field, &pairs, &mut values);
+        }
+        (texts(&pairs, "builderNames"), values)
     };
     let wish = Wish { builders, values, owner: OWNER.to_owned() };
     match site.backstage.force(&path, wish.clone()).await {
@@ -102,7 +94,8 @@ pub async fn submit(
                 _ => IndexMap::new(),
             };
             let Wish { values, builders, .. } = wish;
-            let before = Before { values: Some(values), builders, errors, error };
+            let answers = Answers { values: Some(values), errors };
+            let before = Before { answers, builders, error };
             show(&request, &site, &path, before, StatusCode::BAD_REQUEST)
         }
     }
@@ -120,34 +113,58 @@ fn see(submitted: &Submitted) -> HttpResponse {
 fn find<'c>(
     config: &'c crate::config::checked::MasterConfig,
     name: &str,
-) -> Result<(&'c SchedulerConfig, &'c ForceScheduler), PageError> {
+) -> Result<(&'c SchedulerOptions, &'c ForceScheduler), PageError> {
     force_schedulers(config)
         .find(|(scheduler, _)| scheduler.name == name)
         .ok_or_else(|| PageError::NotFound(format!("force scheduler '{name}'")))
 }
 
-/// Builders and values of a posted form.
-fn read(body: &[u8], fields: &[ForceField]) -> (Vec<String>, Map<String, Value>) {
-    let pairs = form_pairs(body);
-    let all_of = |name: &str| -> Vec<String> {
-        pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
-    };
-    let mut values = Map::new();
-    for field in fields {
-        let mut given = all_of(&field.name);
-        let value = match &field.kind {
-            FieldKind::Fixed => continue,
-            // An unchecked box is not sent at all.
-            FieldKind::Bool => Value::Bool(given.iter().any(|text| text == "true")),
-            FieldKind::Choice { multiple: true, .. } => Value::from(given),
-            _ => match given.pop() {
-                Some(text) => Value::String(text.replace("\r\n", "\n")),
-                None => continue,
-            },
-        };
-        values.insert(field.name.clone(), value);
+/// Every field of the form, groups as a whole.
+fn all(form: &ForceScheduler) -> impl Iterator<Item = &ForceField> {
+    [&form.username, &form.reason, &form.priority].into_iter().chain(&form.fields)
+}
+
+/// Names and values of a posted form, with files or without.
+fn pairs(request: &HttpRequest, body: &[u8]) -> Vec<(String, String)> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    match kind.and_then(|kind| multipart::parts(kind, body)) {
+        Some(parts) => {
+            let text = |part: multipart::Part| {
+                (part.name, String::from_utf8_lossy(&part.body).into_owned())
+            };
+            parts.into_iter().map(text).collect()
+        }
+        None => form_pairs(body),
     }
-    (all_of("builderNames"), values)
+}
+
+fn texts(pairs: &[(String, String)], name: &str) -> Vec<String> {
+    pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+}
+
+/// Adds what was posted for a field, and for those in it.
+fn read(field: &ForceField, pairs: &[(String, String)], values: &mut Map<String, Value>) {
+    let mut given = texts(pairs, &field.full_name);
+    let value = match &field.kind {
+        FieldKind::Nested(nested) => {
+            return nested.fields.iter().for_each(|inner| read(inner, pairs, values));
+        }
+        FieldKind::Fixed => return,
+        // An unchecked box is not sent at all, and neither is one that is not shown.
+        FieldKind::Bool if field.hide => return,
+        FieldKind::Bool => Value::Bool(given.iter().any(|text| text == "true")),
+        FieldKind::Choice { multiple: true, .. } => Value::from(given),
+        // As it is.
+        FieldKind::File => match given.pop() {
+            Some(text) => Value::String(text),
+            None => return,
+        },
+        _ => match given.pop() {
+            Some(text) => Value::String(text.replace("\r\n", "\n")),
+            None => return,
+        },
+    };
+    values.insert(field.full_name.clone(), value);
 }
 
 fn show(
@@ -160,14 +177,13 @@ fn show(
     let config = site.config();
     let (scheduler, force) = find(&config, name)?;
     let none_chosen = before.builders.is_empty();
+    let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
+    let inputs =
+        inputs(all(force), &before.answers, &workers_of(&config, &scheduler.builder_names));
     let view = View {
         name: scheduler.name.clone(),
-        label: if force.label.is_empty() { scheduler.name.clone() } else { force.label.clone() },
-        button: if force.button_name.is_empty() {
-            "Force".into()
-        } else {
-            force.button_name.clone()
-        },
+        label: or(&force.label, &scheduler.name),
+        button: or(&force.button_name, "Force"),
         builders: scheduler
             .builder_names
             .iter()
@@ -176,55 +192,10 @@ fn show(
                 name: name.clone(),
             })
             .collect(),
-        fields: force
-            .fields
-            .iter()
-            .filter(|field| !field.hide && field.kind != FieldKind::Fixed)
-            .map(|field| field_view(field, &before))
-            .collect(),
+        files: inputs.iter().any(Input::is_file),
+        inputs,
         error: before.error,
     };
     let frame = Frame::new("force", &view.label, "schedulers").still();
     Ok(frame.local(local(request)).status(status).render(site, &view))
-}
-
-fn field_view(field: &ForceField, before: &Before) -> FieldView {
-    let given = before.values.as_ref().and_then(|values| values.get(&field.name));
-    let value = given.unwrap_or(&field.default).clone();
-    let is = |text: &String| match &value {
-        Value::Array(chosen) => chosen.iter().any(|one| one == text),
-        one => one == text,
-    };
-    let mut view = FieldView {
-        name: field.name.clone(),
-        label: field.label.clone(),
-        kind: "text",
-        required: field.required,
-        tooltip: field.tooltip.clone(),
-        error: before.errors.get(&field.name).cloned(),
-        size: None,
-        rows: 0,
-        cols: 0,
-        multiple: false,
-        strict: false,
-        choices: Vec::new(),
-        value: Value::Null,
-    };
-    match &field.kind {
-        FieldKind::Text { size } => view.size = Some((*size).clamp(24, 80)),
-        FieldKind::TextArea { cols, rows } => {
-            (view.kind, view.cols, view.rows) = ("textarea", *cols, *rows);
-        }
-        FieldKind::Int => (view.kind, view.size) = ("int", Some(10)),
-        FieldKind::Bool => view.kind = "bool",
-        FieldKind::Choice { choices, multiple, strict } => {
-            (view.kind, view.multiple, view.strict) = ("list", *multiple, *strict || *multiple);
-            let choice = |text: &String| Choice { chosen: is(text), text: text.clone() };
-            view.choices = choices.iter().map(choice).collect();
-        }
-        FieldKind::Username { .. } => (view.kind, view.size) = ("username", Some(40)),
-        FieldKind::Fixed => {}
-    }
-    view.value = value;
-    view
 }

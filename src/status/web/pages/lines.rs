@@ -7,7 +7,7 @@ use crate::db::listing::{
 };
 use crate::db::{Conn, DbError};
 use crate::model::{BuildRequestId, Timestamp};
-use crate::status::web::site::Site;
+use crate::status::web::backstage::Explain;
 
 /// Running builds shown on one page at most.
 const RUNNING: i64 = 200;
@@ -59,9 +59,17 @@ pub fn running_lines(conn: &mut Conn, scope: Scope, now: Timestamp) -> Result<Ve
     let mut lines = lines(conn, builds, now)?;
     for line in &mut lines {
         let step = steps.iter().find(|step| step.buildid == line.build.buildid);
-        line.step = step.map(|step| step.name.clone());
+        line.step = step.map(doing);
     }
     Ok(lines)
+}
+
+/// The step's name, and what it waits for when it does not run yet.
+fn doing(step: &StepRow) -> String {
+    match step.locks_acquired_at {
+        Some(_) => step.name.clone(),
+        None => format!("{}, {}", step.name, step.state_string),
+    }
 }
 
 /// A request that waits, and why.
@@ -72,11 +80,16 @@ pub struct Waiting {
 }
 
 /// Adds to each request why it waits.
-pub fn with_reasons(site: &Site, requests: Vec<RequestLine>) -> Vec<Waiting> {
-    let reasons = site.backstage.reasons();
-    let why = |request: &RequestLine| {
-        let known = reasons.get(&BuildRequestId(request.buildrequestid)).cloned();
-        known.unwrap_or_else(|| "not looked at yet".to_owned())
+pub fn with_reasons(
+    conn: &mut Conn,
+    explain: &Explain,
+    requests: Vec<RequestLine>,
+) -> Result<Vec<Waiting>, DbError> {
+    let ids: Vec<BuildRequestId> =
+        requests.iter().map(|request| BuildRequestId(request.buildrequestid)).collect();
+    let mut reasons = explain.why(conn, &ids)?;
+    let mut why = |request: &RequestLine| {
+        reasons.remove(&BuildRequestId(request.buildrequestid)).unwrap_or_default()
     };
-    requests.into_iter().map(|request| Waiting { why: why(&request), request }).collect()
+    Ok(requests.into_iter().map(|request| Waiting { why: why(&request), request }).collect())
 }

@@ -7,10 +7,14 @@ mod builds;
 mod changes;
 mod error;
 mod force;
+mod force_inputs;
 mod home;
 mod lines;
+mod locks;
 mod log;
 mod pending;
+mod projects;
+mod requests;
 mod schedulers;
 mod statics;
 pub mod text;
@@ -51,11 +55,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/workers/{worker}", web::get().to(workers::one))
         .route("/workers/{worker}/{order}", web::post().to(actions::worker))
         .route("/pending", web::get().to(pending::page))
+        .route("/projects", web::get().to(projects::list))
+        .route("/projects/{project}", web::get().to(projects::one))
+        .route("/requests/{request}", web::get().to(requests::page))
+        .route("/requests/{request}/priority", web::post().to(requests::prioritize))
         .route("/requests/{request}/cancel", web::post().to(actions::cancel))
         .route("/schedulers", web::get().to(schedulers::page))
         .route("/schedulers/{name}/force", web::get().to(force::form))
         .route("/schedulers/{name}/force", web::post().to(force::submit))
         .route("/schedulers/{scheduler}/{order}", web::post().to(actions::scheduler))
+        .route("/locks", web::get().to(locks::page))
         .route("/tree", web::get().to(tree::page))
         .route("/about", web::get().to(about::page))
         .route("/robots.txt", web::get().to(statics::robots))

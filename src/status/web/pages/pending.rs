@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::lines::{Waiting, with_reasons};
 use super::{Page, local};
+use crate::db::Conn;
 use crate::db::listing::{RequestLine, Spec, list, waiting};
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
@@ -20,15 +21,20 @@ struct Pending {
 
 pub async fn page(request: HttpRequest, site: web::Data<Site>) -> Page {
     let spec = Spec { limit: Some(REQUESTS), ..Spec::default() };
-    let page = site.db.read(move |conn| list::<RequestLine>(conn, &waiting(), &spec)).await?;
-    let caption = match page.total {
+    let explain = site.backstage.explain();
+    let load = move |conn: &mut Conn| {
+        let page = list::<RequestLine>(conn, &waiting(), &spec)?;
+        Ok((with_reasons(conn, &explain, page.rows)?, page.total))
+    };
+    let (requests, total) = site.db.read(load).await?;
+    let caption = match total {
         1 => "1 request waits for a worker".to_owned(),
         total if total > REQUESTS => {
             format!("The oldest {REQUESTS} of {total} requests that wait for a worker")
         }
         total => format!("{total} requests wait for a worker"),
     };
-    let pending = Pending { requests: with_reasons(&site, page.rows), caption };
+    let pending = Pending { requests, caption };
     let frame = Frame::new("pending", "Pending", "pending").local(local(&request));
     Ok(frame.render(&site, &pending))
 }

@@ -246,7 +246,11 @@ fn notable(mut steps: Vec<StepRow>, now: Timestamp) -> (Vec<Mini>, usize) {
     let more = all - steps.len();
     let mini = steps.into_iter().map(|step| Mini {
         state: text::class(step.results, step.complete),
-        took: step.started_at.map(|at| step.complete_at.unwrap_or(now) - at).filter(|s| *s > 0),
+        took: step
+            .locks_acquired_at
+            .or(step.started_at)
+            .map(|at| step.complete_at.unwrap_or(now) - at)
+            .filter(|s| *s > 0),
         name: step.name,
     });
     (mini.collect(), more)

@@ -32,6 +32,7 @@ struct View {
     lacks: Vec<String>,
     facts: Vec<(&'static str, String)>,
     last_seen: Option<i64>,
+    rests_until: Option<i64>,
     info: Value,
     builds: Vec<BuildLine>,
 }
@@ -53,7 +54,7 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
     let elsewhere = entity["connected_to"].as_array().is_some_and(|masters| !masters.is_empty());
     let connected = here.connected || elsewhere;
     let (state, state_class, symbol) = words(row, connected, builds.is_empty());
-    let Connection { peer, protocol, last_seen, lacks, facts, .. } = here;
+    let Connection { peer, protocol, last_seen, rests_until, lacks, facts, .. } = here;
     View {
         workerid: row.workerid,
         name: row.name.clone(),
@@ -67,6 +68,7 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
         lacks,
         facts,
         last_seen,
+        rests_until,
         info: plain_info(&entity["workerinfo"]),
         builds,
     }

@@ -167,6 +167,89 @@ commands = [
         "ShellCommand",
         r#"command = ["echo", "%(prop:from_command)s", "%(prop:HOUSE)s"]"#,
     ),
+    (
+        "set properties at once",
+        "SetProperties",
+        "properties = { one = 1, two = \"%(prop:from_command)s\", three = [true, \"x\"] }",
+    ),
+    // What compilers print.
+    (
+        "compiled",
+        "Compile",
+        r#"command = ["printf", "a.c:1: warning: one\nfine\nb.c:2: Warning: two\n"]"#,
+    ),
+    ("too many warnings", "Test", "command = \"echo warning: x >&2\"\nmaxWarnCount = 0"),
+    ("no warnings", "WarningCountingShellCommand", r#"command = ["echo", "no warnings"]"#),
+    (
+        "failed with warnings",
+        "WarningCountingShellCommand",
+        r#"command = "echo 'warning: x'; exit 2""#,
+    ),
+    (
+        "write suppressions",
+        "ShellCommand",
+        r#"
+command = "printf 'a.c:1: warning: unused\nmake[1]: Entering directory `/top/sub`\na.c:2: warning: unused\na.c:3: warning: old\nz.c:5: warning: old\nmake[1]: Leaving directory\nz.c:7: warning: old\n' > warnings.txt; printf '# comment\n\n.*a.c : unused\nz.c : old : 7\n' > rules.txt; cat rules.txt"
+workdir = "suppressed""#,
+    ),
+    (
+        "suppressed",
+        "WarningCountingShellCommand",
+        r#"
+command = "cat warnings.txt"
+workdir = "suppressed"
+warningPattern = "(.*?):(\\d+): warning: (.*)"
+warningExtractor = "warnExtractFromRegexpGroups"
+suppressionList = [["/top/sub/a.*", "unused"], ["z", "old", 5, 6]]"#,
+    ),
+    (
+        "suppressed by a file",
+        "WarningCountingShellCommand",
+        r#"
+command = "cat warnings.txt"
+workdir = "suppressed"
+warningPattern = "(.*?):(\\d+): warning: (.*)"
+warningExtractor = "warnExtractFromRegexpGroups"
+suppressionFile = "rules.txt""#,
+    ),
+    (
+        "suppressed by nothing",
+        "WarningCountingShellCommand",
+        "command = \"true\"\nworkdir = \"suppressed\"\nsuppressionFile = \"none.txt\"",
+    ),
+    // Presets.
+    (
+        "cmake",
+        "CMake",
+        r#"
+cmake = "echo"
+generator = "Ninja"
+path = ".."
+options = ["-Wdev", "%(prop:from_command)s"]
+definitions = { A = "x", B = true, C = 3 }"#,
+    ),
+    (
+        "documentation",
+        "Sphinx",
+        r#"
+sphinx = "echo"
+sphinx_builddir = "build succeeded"
+sphinx_sourcedir = "a WARNING and an ERROR"
+tags = ["t"]
+defines = { z = "1", a = true }
+mode = "full"
+strict_warnings = true"#,
+    ),
+    ("packages", "RpmBuild", "specfile = \"a.spec\"\ntopdir = \"/t\"\ndefine = { m = 1 }"),
+    ("size", "TreeSize", r#"command = ["echo", "12\t."]"#),
+    // Without a command.
+    ("holds", "Assert", "check = true"),
+    ("holds not", "Assert", "check = false"),
+    (
+        "logged",
+        "LogRenderable",
+        r#"content = { b = ["%(prop:from_command)s", 1], a = "a rather long text, which goes on and on and on, until it must be cut" }"#,
+    ),
     // Directories and files of the worker.
     ("make directory", "MakeDirectory", r#"dir = "build/tree/inner""#),
     ("make it again", "MakeDirectory", r#"dir = "build/tree/inner""#),
@@ -354,7 +437,20 @@ pub fn factory(repository: &str) -> String {
         text.push_str(&format!(
             "[[factories.set.steps]]\ntype = {class:?}\nname = {name:?}\nhaltOnFailure = false\n"
         ));
-        let quiet = ["ShellCommand", "ShellSequence", "SetPropertyFromCommand", "Git"];
+        let quiet = [
+            "ShellCommand",
+            "ShellSequence",
+            "SetPropertyFromCommand",
+            "Git",
+            "WarningCountingShellCommand",
+            "Compile",
+            "Test",
+            "CMake",
+            "Sphinx",
+            "RpmBuild",
+            "RpmLint",
+            "TreeSize",
+        ];
         if quiet.contains(class) && !options.contains("logEnviron") {
             text.push_str("logEnviron = false\n");
         }

@@ -1,0 +1,77 @@
+//! The client for everything that the master asks of other servers over HTTP.
+//!
+//! TLS trusts what this system trusts. Answers are read up to a limit, and no request waits for
+//! ever.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// The longest time to connect, and the longest silence in an answer.
+const CONNECT: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(60);
+/// The longest time for a whole request.
+const WHOLE: Duration = Duration::from_secs(300);
+
+/// Reading the certificates of the system takes time; they are read once.
+static TLS: LazyLock<Option<ClientConfig>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().ok()?;
+    Some(config.with_root_certificates(roots).with_no_client_auth())
+});
+
+/// A client to be configured further, with our TLS and deadlines. Blocks on files the first time.
+///
+/// # Errors
+/// When this build of the program has no working TLS.
+pub fn builder() -> Result<reqwest::ClientBuilder, HttpError> {
+    let tls = TLS.clone().ok_or(HttpError::NoTls)?;
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls);
+    Ok(builder.connect_timeout(CONNECT).read_timeout(SILENCE).timeout(WHOLE))
+}
+
+/// What went wrong below the answer. The messages hold no URLs, which may hold passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    #[error("TLS does not work in this program")]
+    NoTls,
+    #[error("{0}")]
+    Failed(String),
+    #[error("the answer has more than {} MiB", .0 >> 20)]
+    TooMuch(usize),
+}
+
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> HttpError {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        // The first words are "error sending request"; the last source says why.
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            source = cause.source();
+            if source.is_none() {
+                text = format!("{text}: {cause}");
+            }
+        }
+        HttpError::Failed(text)
+    }
+}
+
+/// Reads an answer's body, of at most `most` bytes.
+///
+/// # Errors
+/// When the connection breaks or more comes.
+pub async fn body(mut answer: reqwest::Response, most: usize) -> Result<Vec<u8>, HttpError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > most {
+            return Err(HttpError::TooMuch(most));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
