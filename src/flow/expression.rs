@@ -75,7 +75,7 @@ impl Expression {
     /// # Errors
     /// As [`eval`](Self::eval).
     pub fn holds(&self, facts: &Value) -> Result<bool, String> {
-        self.value(facts).map(|value| value.is_true())
+        self.of_facts(facts).map(|value| value.is_true())
     }
 
     /// The text that it makes of these facts; nothing and a missing name are empty.
@@ -83,11 +83,11 @@ impl Expression {
     /// # Errors
     /// As [`eval`](Self::eval).
     pub fn text(&self, facts: &Value) -> Result<String, String> {
-        let value = self.value(facts)?;
+        let value = self.of_facts(facts)?;
         Ok(if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() })
     }
 
-    fn value(&self, facts: &Value) -> Result<Jinja, String> {
+    fn of_facts(&self, facts: &Value) -> Result<Jinja, String> {
         ENVIRONMENT
             .compile_expression(&self.source)
             .and_then(|compiled| compiled.eval(Jinja::from_serialize(facts)))

@@ -157,6 +157,10 @@ impl Workbench for DryBench {
         Ok(self.succeed(&command))
     }
 
+    async fn clean_up(&mut self, command: Command) -> Result<Finished, StepError> {
+        Ok(self.succeed(&command))
+    }
+
     async fn trigger(&mut self, order: TriggerOrder) -> Result<Vec<ChildRequest>, StepError> {
         self.acts.push(format!("trigger {}", order.scheduler));
         self.orders.push(order);

@@ -234,10 +234,11 @@ impl Bench {
         &mut self,
         running: Running,
         end: Option<&mut dyn TransferEnd>,
+        observing: Option<&mut Observing<'_>>,
         capture: Capture,
     ) -> Result<Finished, StepError> {
         let interruption = self.interruption.clone();
-        self.follow_until(running, end, capture, interruption, None).await
+        self.follow_until(running, end, observing, capture, interruption, None).await
     }
 
     /// Follows a command until it ends, or until `deadline`; `interruption` brings the latter about.
@@ -445,7 +446,8 @@ impl Workbench for Bench {
         // Nobody can stop it.
         let (_never, interruption) = watch::channel(None);
         let deadline = Instant::now() + INTERRUPT_DEADLINE;
-        self.follow_until(running, None, Capture::default(), interruption, Some(deadline)).await
+        let deadline = Some(deadline);
+        self.follow_until(running, None, None, Capture::default(), interruption, deadline).await
     }
 
     async fn log(
