@@ -24,11 +24,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::Step;
 use super::registry::{Draft, StepType};
 use super::source::options::SourceOptions;
 use super::source::site::Site;
 use super::source::{self, End, SourceControl, SourceStep, Wanted};
-use super::{Step, StepError};
 use crate::config::fields::Fields;
 use crate::flow::interpolate::Renderable;
 
@@ -93,7 +93,7 @@ impl SourceControl for Git {
         let proposed = self.review.find(site, self.source.always_use_latest, &mut wanted)?;
         let url = match proposed {
             Some(url) => url,
-            None => site.word(&self.repourl).map_err(StepError::from)?,
+            None => site.word(&self.repourl)?,
         };
         Checkout::prepare(self, site, url, wanted)?.run().await
     }

@@ -290,6 +290,6 @@ impl<'a, 's> Checkout<'a, 's> {
 
 /// The last line with which svn gave up, which is the most precise one.
 fn reason(stderr: &str) -> Option<&str> {
-    let complaints = stderr.lines().filter_map(|line| line.trim().strip_prefix("svn: "));
-    complaints.filter(|line| !line.starts_with("warning: ")).last()
+    let mut complaints = stderr.lines().filter_map(|line| line.trim().strip_prefix("svn: "));
+    complaints.rfind(|line| !line.starts_with("warning: "))
 }

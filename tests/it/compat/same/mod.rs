@@ -10,31 +10,61 @@ mod steps;
 
 use std::collections::BTreeSet;
 
+use differences::Rule;
 use host::Cover;
 use seen::{Sections, seen};
 
 use super::pairs::{Pairs, WorkerKind};
 use super::peer::{Kind, Maker};
 use super::stock;
-use crate::world::Repository;
+use crate::world::{HgRepository, Repository, SvnRepository};
 
 const STOCK: Maker = Maker::Stock;
 const OURS: Maker = Maker::Ours;
 
 #[tokio::test]
 async fn every_pair_of_master_and_worker_builds_the_same() {
-    if stock("buildbot").is_none() {
-        return;
-    }
     let by_stock = [Kind::STOCK_PB, Kind::OURS_PB, Kind::OURS_MSGPACK].map(WorkerKind::Program);
     let mut by_ours = Kind::ALL.map(WorkerKind::Program).to_vec();
     by_ours.push(WorkerKind::Local);
+    all_the_same(steps::ALL, differences::RULES, &by_stock, &by_ours).await;
+}
+
+#[tokio::test]
+async fn source_steps_do_the_same() {
+    let by_stock = [WorkerKind::Program(Kind::STOCK_PB)];
+    let by_ours = [WorkerKind::Program(Kind::STOCK_PB), WorkerKind::Local];
+    all_the_same(steps::SOURCES, differences::SOURCE_RULES, &by_stock, &by_ours).await;
+}
+
+/// Lets a stock master and ours build `set` with their workers, and compares.
+async fn all_the_same(
+    set: &steps::Set,
+    rules: &[Rule],
+    by_stock: &[WorkerKind],
+    by_ours: &[WorkerKind],
+) {
+    if stock("buildbot").is_none() {
+        return;
+    }
     let place = tempfile::tempdir().expect("a directory");
     let repository = Repository::new(place.path().to_owned());
     repository.commit("README", "nothing yet\n", "first");
-    let steps = steps::factory(&repository.url());
-    let theirs = Pairs::start(STOCK, &by_stock, &steps).await;
-    let ours = Pairs::start(OURS, &by_ours, &steps).await;
+    let inside = |name: &str| {
+        let path = place.path().join(name);
+        std::fs::create_dir(&path).expect("a directory");
+        path
+    };
+    let svn = SvnRepository::new(inside("svn"));
+    svn.commit("file", "one\n");
+    svn.commit("other", "two\n");
+    let hg = HgRepository::new(inside("hg"));
+    hg.commit("file", "one\n");
+    let repositories =
+        steps::Repositories { git: &repository.url(), svn: &svn.trunk(), hg: &hg.url() };
+    let steps = steps::factory(set, &repositories);
+    let theirs = Pairs::start(STOCK, by_stock, &steps).await;
+    let ours = Pairs::start(OURS, by_ours, &steps).await;
     theirs.force().await;
     ours.force().await;
     let (theirs, ours) = (all(&theirs, &repository).await, all(&ours, &repository).await);
@@ -44,7 +74,7 @@ async fn every_pair_of_master_and_worker_builds_the_same() {
     for (master, builds) in [(STOCK, &theirs[1..]), (OURS, &ours)] {
         for (worker, seen) in builds {
             let mut seen = seen.clone();
-            let expected = differences::expected(reference, &mut seen, master, *worker);
+            let expected = differences::expected(rules, reference, &mut seen, master, *worker);
             let lines = compare(&expected, &seen);
             found.extend(lines.map(|line| format!("{master:?} master, {worker:?}: {line}")));
         }

@@ -73,14 +73,16 @@ fn streams(content: &str, kind: &str) -> BTreeMap<String, Vec<String>> {
 /// Everything below a directory: kind, mode, contents; and the time of what is old.
 fn tree(directory: &Path, cover: &Cover) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut pending = vec![directory.to_owned()];
+    // A set of steps need not upload anything.
+    let mut pending: Vec<_> =
+        Some(directory.to_owned()).into_iter().filter(|d| d.exists()).collect();
     while let Some(path) = pending.pop() {
         let meta = std::fs::symlink_metadata(&path).expect("a file that was just listed");
         let name = path.strip_prefix(directory).expect("a path below").display().to_string();
         if meta.is_dir() {
             lines.push(format!("{name}/ {:o}", meta.mode() & 0o7777));
-            // What git keeps there is its own affair.
-            if !name.ends_with(".git") {
+            // What git and the others keep there is their own affair.
+            if ![".git", ".svn", ".hg"].iter().any(|own| name.ends_with(own)) {
                 let entries = std::fs::read_dir(&path).expect("a directory");
                 pending.extend(entries.map(|entry| entry.expect("an entry").path()));
             }

@@ -2,9 +2,12 @@
 //!
 //! A stock master reads the very same text, see `stock_master.cfg`.
 
-/// Name, class, and options in TOML. Where a class has its own default that ends the build, it is
+/// Steps: name, class, and options in TOML.
+pub type Set = [(&'static str, &'static str, &'static str)];
+
+/// Everything that can differ by the worker. Where a class has its own default that ends the build, it is
 /// switched off for all of them.
-const STEPS: &[(&str, &str, &str)] = &[
+pub const ALL: &Set = &[
     // What programs print.
     ("stdout", "ShellCommand", r#"command = "echo hello; echo; echo again""#),
     ("stderr", "ShellCommand", r#"command = "echo to the other >&2; echo to the one""#),
@@ -428,11 +431,92 @@ masterdest = "up/%(prop:buildername)s/several""#,
     ),
 ];
 
+/// Source steps: slow programs, for which it does not matter who runs them.
+pub const SOURCES: &Set = &[
+    (
+        "with a key",
+        "GitHub",
+        r#"repourl = "@REPOSITORY@"
+workdir = "keyed"
+branch = "main"
+getDescription = { always = true }
+sshPrivateKey = "verysecretkey"
+sshHostKey = "ssh-ed25519 AAAA""#,
+    ),
+    (
+        "with a password",
+        "Git",
+        r#"repourl = "@REPOSITORY@"
+mode = "full"
+method = "copy"
+workdir = "deep/copied"
+branch = "main"
+git_credentials = { credentials = ["url=http://example.org\nusername=me\npassword=verysecret\n"], use_http_path = true }"#,
+    ),
+    (
+        "svn",
+        "SVN",
+        "repourl = \"@SVN@\"\nmode = \"full\"\nmethod = \"clobber\"\nworkdir = \"svn\"\n\
+         username = \"me\"\npassword = \"verysecret\"",
+    ),
+    (
+        "svn litter",
+        "ShellCommand",
+        "command = \"touch litter kept; rm file; echo x >> other\"\nworkdir = \"svn\"",
+    ),
+    (
+        "svn fresh",
+        "SVN",
+        "doStepIf = true\nrepourl = \"@SVN@/\"\nmode = \"full\"\nworkdir = \"svn\"\n\
+         keep_on_purge = [\"kept\"]\nextra_args = [\"--config-option\", \"config:miscellany:use-commit-times=no\"]",
+    ),
+    (
+        "svn incremental",
+        "SVN",
+        "doStepIf = true\nrepourl = \"@SVN@\"\nworkdir = \"svn\"\npreferLastChangedRev = true",
+    ),
+    (
+        "svn export",
+        "SVN",
+        "repourl = \"@SVN@\"\nmode = \"full\"\nmethod = \"export\"\nworkdir = \"exported\"",
+    ),
+    (
+        "svn copy",
+        "SVN",
+        "repourl = \"@SVN@\"\nmode = \"full\"\nmethod = \"copy\"\nworkdir = \"svn-copy\"",
+    ),
+    ("no svn", "SVN", "repourl = \"@SVN@/none\"\nworkdir = \"svn2\""),
+    (
+        "hg",
+        "Mercurial",
+        "repourl = \"@HG@\"\nbranchType = \"inrepo\"\nmode = \"full\"\n\
+         method = \"clobber\"\nworkdir = \"hg\"",
+    ),
+    (
+        "hg fresh",
+        "Mercurial",
+        "doStepIf = true\nrepourl = \"@HG@\"\nbranchType = \"inrepo\"\nmode = \"full\"\n\
+         workdir = \"hg\"",
+    ),
+    ("hg incremental", "Mercurial", "doStepIf = true\nrepourl = \"@HG@\"\nworkdir = \"hg\""),
+    ("hg clean", "Mercurial", "repourl = \"@HG@\"\nmode = \"full\"\nworkdir = \"hg2\""),
+    ("no hg", "Mercurial", "repourl = \"@HG@/none\"\nworkdir = \"hg3\""),
+    ("see svn", "ShellCommand", "command = \"svn status; ls -A\"\nworkdir = \"svn\""),
+    ("see no keys", "ShellCommand", "command = \"ls -A ../.. | grep '[.]buildbot$' || echo none\""),
+];
+
+/// Where the steps find what they check out.
+pub struct Repositories<'a> {
+    pub git: &'a str,
+    pub svn: &'a str,
+    pub hg: &'a str,
+}
+
 /// All steps as `[factories.set]`. The environment of the worker is in the log of those steps only
 /// that ask for it, so that other differences stand out.
-pub fn factory(repository: &str) -> String {
+pub fn factory(set: &Set, repositories: &Repositories<'_>) -> String {
     let mut text = String::new();
-    for (name, class, options) in STEPS {
+    for (name, class, options) in set {
         let options = options.trim_start();
         text.push_str(&format!(
             "[[factories.set.steps]]\ntype = {class:?}\nname = {name:?}\nhaltOnFailure = false\n"
@@ -442,6 +526,9 @@ pub fn factory(repository: &str) -> String {
             "ShellSequence",
             "SetPropertyFromCommand",
             "Git",
+            "GitHub",
+            "SVN",
+            "Mercurial",
             "WarningCountingShellCommand",
             "Compile",
             "Test",
@@ -458,5 +545,8 @@ pub fn factory(repository: &str) -> String {
         text.push('\n');
     }
     let large: String = (0..20_000).map(|n| format!("{n} ")).collect();
-    text.replace("@REPOSITORY@", repository).replace("@LARGE@", &large)
+    text.replace("@REPOSITORY@", repositories.git)
+        .replace("@SVN@", repositories.svn)
+        .replace("@HG@", repositories.hg)
+        .replace("@LARGE@", &large)
 }
