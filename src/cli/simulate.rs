@@ -6,8 +6,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, bail};
 use clap::ValueHint;
 
-use super::checkconfig::{find, indented};
 use super::blocking;
+use super::checkconfig::{find, indented};
 use crate::config;
 use crate::flow::git_log::{self, Commit, LOG, WITH_FILES};
 use crate::model::{NewChange, Properties};

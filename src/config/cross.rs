@@ -216,7 +216,8 @@ impl Cross<'_> {
             return;
         };
         for (path, builder) in &self.draft.builders {
-            let driving = schedulers.iter().filter(|s| s.options.builder_names.contains(&builder.name));
+            let driving =
+                schedulers.iter().filter(|s| s.options.builder_names.contains(&builder.name));
             let driving: Vec<_> = driving.collect();
             if driving.is_empty() || !driving.iter().all(|s| gives_its_codebases_only(s)) {
                 continue;

@@ -28,7 +28,11 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
                 let path = format!("{path}.steps[{index}].schedulerNames");
                 match schedulers.iter().find(|one| one.options.name == name) {
                     None => {
-                        problems.add(raw.place_at(&path), &path, unknown("scheduler", &name, &known));
+                        problems.add(
+                            raw.place_at(&path),
+                            &path,
+                            unknown("scheduler", &name, &known),
+                        );
                     }
                     Some(one) if !one.plan.is_triggerable() => {
                         let class = one.plan.class();

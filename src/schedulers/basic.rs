@@ -16,9 +16,9 @@ use crate::config::problems::Place;
 use crate::config::raw::{Raw, RawValue};
 use crate::db::{DbError, schedulers};
 use crate::events::Event;
-use crate::flow::verdict::Verdict;
 use crate::flow::change_filter::ChangeFilter;
 use crate::flow::stable_timer::{ClassifiedChange, Decision, TimerKey, decide_all, seen_at};
+use crate::flow::verdict::Verdict;
 use crate::model::{Change, ChangeId};
 
 const REASON: &str = "The %(classname)s scheduler named '%(name)s' triggered this build";

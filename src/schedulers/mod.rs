@@ -33,7 +33,9 @@ use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::db::{Conn, DbError, state};
 use crate::events::Event;
 use crate::flow::verdict::Verdict;
-use crate::model::{BuildRequestId, BuilderId, BuildsetId, Change, ObjectId, SchedulerId, Timestamp};
+use crate::model::{
+    BuildRequestId, BuilderId, BuildsetId, Change, ObjectId, SchedulerId, Timestamp,
+};
 
 /// One configured scheduler's own part; the options that all share lie beside it in
 /// [`SchedulerConfig`](crate::config::checked::SchedulerConfig).

@@ -11,8 +11,8 @@ use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::db::DbError;
 use crate::events::Event;
-use crate::flow::verdict::Verdict;
 use crate::flow::calendar::{Calendar, Field, Part};
+use crate::flow::verdict::Verdict;
 use crate::model::Change;
 
 const CLASS: &str = "Nightly";

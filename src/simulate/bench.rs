@@ -189,21 +189,11 @@ impl Workbench for DryBench {
         Ok(Some(done.collect()))
     }
 
-    async fn cancel_children(
-        &mut self,
-        _: &[BuildRequestId],
-        _: &str,
-    ) -> Result<(), StepError> {
+    async fn cancel_children(&mut self, _: &[BuildRequestId], _: &str) -> Result<(), StepError> {
         Ok(())
     }
 
-    async fn log(
-        &mut self,
-        _: &str,
-        _: LogType,
-        _: Stream,
-        _: &str,
-    ) -> Result<(), StepError> {
+    async fn log(&mut self, _: &str, _: LogType, _: Stream, _: &str) -> Result<(), StepError> {
         Ok(())
     }
 

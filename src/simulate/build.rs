@@ -43,7 +43,8 @@ pub(super) async fn play(
         properties: table(&properties),
         steps: Vec::new(),
     };
-    let mut bench = DryBench::new(builder, properties, cause.sources, cause.changes, world.directory());
+    let mut bench =
+        DryBench::new(builder, properties, cause.sources, cause.changes, world.directory());
     let (mut state, mut names) = (BuildState::new(), StepNames::default());
     names.take("worker_preparation");
     let mut asked = Vec::new();
@@ -110,11 +111,7 @@ async fn step(
     (report, Some(counted))
 }
 
-fn first_properties(
-    world: &World<'_>,
-    builder: &BuilderConfig,
-    cause: &Cause<'_>,
-) -> Properties {
+fn first_properties(world: &World<'_>, builder: &BuilderConfig, cause: &Cause<'_>) -> Properties {
     let worker = builder.workernames.first().map_or("", String::as_str);
     let configured = world.config.workers.iter().find(|one| one.name == worker);
     let none = Properties::new();

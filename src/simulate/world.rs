@@ -31,7 +31,8 @@ impl<'c> World<'c> {
         };
         let directory = tempfile::tempdir().map_err(open)?;
         let db = Db::open(&directory.path().join("state.sqlite").to_string_lossy())?;
-        let (start, setups) = (now(), config.builders.iter().map(|one| setup(one)).collect::<Vec<_>>());
+        let (start, setups) =
+            (now(), config.builders.iter().map(|one| setup(one)).collect::<Vec<_>>());
         let (master, ids) = db
             .write(move |conn| {
                 let master = masters::register(conn, "simulation", start)?;

@@ -155,10 +155,7 @@ fn ids(triggered: &[Triggered]) -> Vec<BuildRequestId> {
 }
 
 /// Children do not outlive a parent that was stopped.
-async fn stopped(
-    bench: &mut dyn Workbench,
-    triggered: &[Triggered],
-) -> Result<Outcome, StepError> {
+async fn stopped(bench: &mut dyn Workbench, triggered: &[Triggered]) -> Result<Outcome, StepError> {
     bench.cancel_children(&ids(triggered), INTERRUPTED).await?;
     Ok(Outcome::new(Results::Cancelled, "interrupted"))
 }

@@ -23,8 +23,8 @@ use crate::model::{
 };
 use crate::steps::transfer::TransferEnd;
 use crate::steps::{
-    BuilderFacts, CAPTURE_LIMIT, Capture, ChildRequest, Finished, LineObserver, Observing, StepError,
-    StepPlan, Stream, TriggerOrder, Workbench, WorkerFacts,
+    BuilderFacts, CAPTURE_LIMIT, Capture, ChildRequest, Finished, LineObserver, Observing,
+    StepError, StepPlan, Stream, TriggerOrder, Workbench, WorkerFacts,
 };
 
 /// How long a worker may take to end a command after it was asked to.

@@ -24,9 +24,7 @@ use crate::flow::assign::{Occupied, QueueBuilder, Start, Turn, WorkerState, cand
 use crate::flow::locks::{Round, Ticket};
 use crate::flow::pending::Situation;
 use crate::flow::rules::{NextWorker, QueueRules};
-use crate::model::{
-    Build, BuildId, BuildRequest, BuilderId, LockAccess, Timestamp, WorkerId, now,
-};
+use crate::model::{Build, BuildId, BuildRequest, BuilderId, LockAccess, Timestamp, WorkerId, now};
 
 /// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
 /// their way to their builder.

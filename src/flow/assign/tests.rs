@@ -174,7 +174,8 @@ fn a_request_may_ask_for_a_worker() {
     assert_eq!(starts(by, asks(json!("w2"))), [(1, 2), (2, 1)]);
     let mut one = builder("one", &[1, 2]);
     one.rules.can_start = CanStart::If(expression("worker.nothing()"));
-    let (starts, wrong) = Round::new(&workers, no_locks(), 0, 3).serve(BuilderId(1), &one, &[self::waiting(2)]);
+    let (starts, wrong) =
+        Round::new(&workers, no_locks(), 0, 3).serve(BuilderId(1), &one, &[self::waiting(2)]);
     assert!(starts.is_empty() && wrong.unwrap().starts_with("canStartBuild: "));
 }
 

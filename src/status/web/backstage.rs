@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::actors::tree::ChildStatus;
-use crate::flow::locks::LockStatus;
 use crate::db::{Conn, DbError};
+use crate::flow::locks::LockStatus;
 use crate::model::{
     BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, Timestamp,
     WorkerId,

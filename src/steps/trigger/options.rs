@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::sources::Sources;
 use super::Trigger;
+use super::sources::Sources;
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::flow::interpolate::Renderable;
@@ -11,12 +11,8 @@ use crate::steps::registry::{Draft, StepType};
 use crate::steps::{Step, StepOptions};
 
 /// The class of this file.
-pub const TYPES: &[StepType] = &[StepType {
-    class: "Trigger",
-    name: "trigger",
-    defaults: StepOptions::default,
-    parse,
-}];
+pub const TYPES: &[StepType] =
+    &[StepType { class: "Trigger", name: "trigger", defaults: StepOptions::default, parse }];
 
 /// Reads the step's own keys.
 fn parse(fields: &mut Fields<'_>, draft: &mut Draft) -> Arc<dyn Step> {

@@ -66,10 +66,7 @@ fn got_revision(got: &Value, codebase: &str) -> Option<String> {
     (!revision.is_null()).then(|| text(revision))
 }
 
-fn given(
-    bench: &dyn Workbench,
-    tables: &[Renderable],
-) -> Result<Vec<PartialStamp>, StepError> {
+fn given(bench: &dyn Workbench, tables: &[Renderable]) -> Result<Vec<PartialStamp>, StepError> {
     let mut stamps = BTreeMap::new();
     for one in tables {
         let stamp = stamp(&table(render(bench, one)?.value, "sourceStamps")?)?;

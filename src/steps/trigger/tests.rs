@@ -122,10 +122,7 @@ fn options_that_exclude_each_other_are_told() {
             json!({"schedulerNames": ["a"], "sourceStamps": [{}], "updateSourceStamp": true}),
             "excludes",
         ),
-        (
-            json!({"schedulerNames": ["a"], "unimportantSchedulerNames": ["b"]}),
-            "'b' is not among",
-        ),
+        (json!({"schedulerNames": ["a"], "unimportantSchedulerNames": ["b"]}), "'b' is not among"),
     ] {
         let mut step = options.clone();
         step["type"] = json!("Trigger");

@@ -75,9 +75,7 @@ impl Site {
     }
 
     async fn pends(&self, request: BuildRequestId, why: &str) {
-        let distributor = self.master.handles.distributor.clone();
-        eventually(why, || distributor.reasons().get(&request).is_some_and(|said| said == why))
-            .await;
+        self.master.waits_because(request, why).await;
     }
 
     /// Waits until the last step of a build says this.
@@ -375,13 +373,15 @@ fn a_worker_lock_counts_on_each_worker() {
             site.begin(builder).await;
         }
         let fourth = site.force("d").await;
-        let distributor = site.master.handles.distributor.clone();
-        eventually("a reason that names both workers", || {
-            let reasons = distributor.reasons();
-            let why = reasons.get(&fourth).map(String::as_str).unwrap_or_default();
+        let names_both = |why: &str| {
             why.contains("lock 'cpu' of worker w1 is held by build 1 of builder")
                 && why.contains("lock 'cpu' of worker w2 is held by build 1 of builder")
                 && why.ends_with("and another")
+        };
+        soon("a reason that names both workers", async {
+            while !names_both(&site.master.reason(fourth).await) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
         })
         .await;
         let mut running = Vec::new();

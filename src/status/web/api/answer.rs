@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::config::checked::MasterConfig;
-use crate::db::listing::{self, Field, Filter, Kind, Listed, Op, Scope, Spec, Want};
-use crate::db::{Conn, DbError};
 use super::ApiError;
 use super::query::Query;
 use super::routes::Captures;
+use crate::config::checked::MasterConfig;
+use crate::db::listing::{self, Field, Filter, Kind, Listed, Op, Scope, Spec, Want};
+use crate::db::{Conn, DbError};
 use crate::status::web::backstage::Backstage;
 
 /// One request to an endpoint.

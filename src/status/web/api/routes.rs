@@ -3,8 +3,8 @@
 use crate::db::Conn;
 use crate::db::listing::{
     BuildDataRow, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed,
-    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow, TestResultRow,
-    TestResultSetRow, WorkerRow,
+    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow,
+    TestResultRow, TestResultSetRow, WorkerRow,
 };
 
 use super::query::{decode, integer, is_identifier};
