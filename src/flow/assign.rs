@@ -271,7 +271,7 @@ impl<'a> Round<'a> {
     }
 
     /// Which lock keeps a build from starting, and who has it.
-    pub fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
+    fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
         self.locks.obstacle(&candidate(self.workers, start, builder)?)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::assign::{QueueBuilder, Round, Start, Waiting, WorkerState, chosen_worker};
+use super::assign::{QueueBuilder, Round, Start, Waiting, WorkerState, candidate, chosen_worker};
 use super::locks::LockTable;
 use super::rules::CanStart;
 use crate::model::{BuilderId, Timestamp};
@@ -90,7 +90,7 @@ impl Situation {
                 Some(obstacle) => obstacle,
                 None if only => continue,
                 None => match round.may_start(known, waiting, *id) {
-                    Ok(true) => match round.locked(&start(*id), known) {
+                    Ok(true) => match self.locked(&start(*id), known) {
                         None => return PendingReason::Next,
                         Some(why) => Unavailable::Locked(why),
                     },
@@ -108,6 +108,11 @@ impl Situation {
                 PendingReason::Workers(kept)
             }
         }
+    }
+
+    /// Which lock keeps a build from starting, and who has it.
+    fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
+        self.locks.obstacle(&candidate(&self.workers, start, builder)?)
     }
 
     /// The worker that the request asks for, where that is enforced.

@@ -128,7 +128,7 @@ async fn a_change_is_followed_to_the_last_triggered_build() {
     assert_eq!(second.builds[0].steps[0].sets["name"], json!("deb-abc"));
     assert_eq!(second.builds[0].steps[1].acts, ["package deb-abc  (in build)"]);
     let text = report.to_string();
-    assert!(text.contains("Buildset 2 of packages, triggered by compile, trigger"), "{text}");
+    assert!(text.contains("Buildset 2 of packages, 60 s later, triggered by compile"), "{text}");
 }
 
 #[tokio::test]

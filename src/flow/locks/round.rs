@@ -43,6 +43,23 @@ impl LockTable {
         }
         Round { table: self, before, usage, now }
     }
+
+    /// What keeps a pending request from its locks, behind everybody who is before it; for those
+    /// who only ask.
+    pub fn obstacle(&self, build: &Candidate<'_>) -> Option<String> {
+        let wants = self.resolve(&[build.locks, build.worker_locks].concat(), build.worker);
+        let is_own = |claim: &Claim| claim.is_wish() && claim.who.request == build.request;
+        let before = self.waiting.values().take_while(|claim| !is_own(claim));
+        let mut usage = self.holdings();
+        for claim in before {
+            usage.queue(claim, |lock| self.limit(lock));
+        }
+        let taken = |(lock, mode): &&(LockId, LockMode)| {
+            !usage.admits(lock, *mode, self.limit(lock))
+        };
+        let (at, _) = wants.iter().find(taken)?;
+        Some(self.why_taken(at, |claim| claim.who.request != build.request))
+    }
 }
 
 impl Round<'_> {

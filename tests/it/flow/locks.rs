@@ -124,6 +124,7 @@ fn a_builders_lock_keeps_the_next_build_in_the_queue() {
         let first = site.begin("a").await;
         let waiting = site.force("b").await;
         site.pends(waiting, HELD_BY_A).await;
+        site.db_is(1, 1).await;
         let lock = site.master.handles.locks.snapshot().remove(0);
         assert_eq!((lock.holders[0].buildid, lock.holders[0].number), (Some(first.0), Some(1)));
         assert_eq!(lock.waiters[0].buildrequestid, waiting.0);
