@@ -6,6 +6,7 @@ mod good;
 mod locks;
 mod reading;
 mod sections;
+mod triggers;
 
 use std::path::Path;
 

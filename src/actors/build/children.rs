@@ -104,7 +104,7 @@ fn seen(row: db::children::Child, base: &str) -> ChildRequest {
     ChildRequest {
         request: row.request,
         builder: row.builder,
-        url: format!("{base}buildrequests/{}", row.request),
+        url: format!("{base}requests/{}", row.request),
         results: row.results,
         builds: builds.collect(),
     }

@@ -54,9 +54,8 @@ impl LockTable {
         for claim in before {
             usage.queue(claim, |lock| self.limit(lock));
         }
-        let taken = |(lock, mode): &&(LockId, LockMode)| {
-            !usage.admits(lock, *mode, self.limit(lock))
-        };
+        let taken =
+            |(lock, mode): &&(LockId, LockMode)| !usage.admits(lock, *mode, self.limit(lock));
         let (at, _) = wants.iter().find(taken)?;
         Some(self.why_taken(at, |claim| claim.who.request != build.request))
     }

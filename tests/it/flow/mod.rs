@@ -12,6 +12,7 @@ mod reconfigure;
 mod schedule;
 mod sources;
 mod steps;
+mod triggers;
 
 use buildbot::actors::scheduler::{ForceRequest, Submitted};
 
