@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::checked::{BuilderConfig, LockConfig};
 use super::cross::unknown;
+use super::cross_waits;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
@@ -52,6 +53,12 @@ fn edges(draft: &Draft) -> Vec<Edge<'_>> {
                     edges.push(Edge { held, wanted, builder: &builder.name });
                 }
             }
+        }
+    }
+    for edge in cross_waits::edges(draft) {
+        // The same lock is told of elsewhere.
+        if edge.held != edge.wanted && seen.insert((edge.held, edge.wanted)) {
+            edges.push(edge);
         }
     }
     edges

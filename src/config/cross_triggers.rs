@@ -24,7 +24,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     let mut leads: Leads<'_> = HashMap::new();
     for (path, builder) in &draft.builders {
         for (index, step) in builder.steps.iter().enumerate() {
-            for name in step.step.triggers() {
+            for name in step.step.triggers().into_iter().flat_map(|asks| asks.schedulers) {
                 let path = format!("{path}.steps[{index}].schedulerNames");
                 match schedulers.iter().find(|one| one.options.name == name) {
                     None => {

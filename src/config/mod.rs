@@ -40,6 +40,7 @@ mod locks;
 mod cross;
 mod cross_clients;
 mod cross_triggers;
+mod cross_waits;
 mod cross_locks;
 pub mod diff;
 #[cfg(test)]

@@ -3,6 +3,15 @@
 use crate::flow::sources::PartialStamp;
 use crate::model::{BuildRequestId, Properties, Results};
 
+/// What the configuration can know of a Trigger step without a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Triggers {
+    /// The schedulers, as far as their names are known.
+    pub schedulers: Vec<String>,
+    /// It may wait for the builds.
+    pub waits: bool,
+}
+
 /// What a triggerable scheduler is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerOrder {

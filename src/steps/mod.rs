@@ -69,7 +69,7 @@ use serde_json::Value;
 
 use transfer::TransferEnd;
 
-pub use children::{ChildBuild, ChildRequest, TriggerOrder};
+pub use children::{ChildBuild, ChildRequest, TriggerOrder, Triggers};
 pub use observe::{LineObserver, Observing};
 pub use plan::{Condition, StepOptions, StepPlan};
 
@@ -93,9 +93,9 @@ pub trait Step: std::fmt::Debug + Send + Sync {
         None
     }
 
-    /// The schedulers that it triggers, as far as their names are known before a build.
-    fn triggers(&self) -> Vec<String> {
-        Vec::new()
+    /// Whom a Trigger step asks; `None` for every other step.
+    fn triggers(&self) -> Option<Triggers> {
+        None
     }
 
     /// What a source step checks out, and where; `None` for every other step.

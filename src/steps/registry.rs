@@ -31,7 +31,7 @@ pub struct Draft {
     pub options: StepOptions,
 }
 
-/// Every step class, in the order of [`FILES`](super::FILES).
+/// Every step class, in the order of `FILES` in `mod.rs`.
 pub fn all() -> impl Iterator<Item = &'static StepType> {
     super::FILES.iter().copied().flatten()
 }

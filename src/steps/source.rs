@@ -2,7 +2,7 @@
 //!
 //! A version control system is a file with a [`SourceControl`], and a line in the registry. This
 //! module finds the version that the build's source stamp asks for and tells how the step ended;
-//! the [`Site`](site::Site) is the place on the worker where the commands run.
+//! the [`Site`] is the place on the worker where the commands run.
 
 pub(super) mod options;
 pub(super) mod patch;

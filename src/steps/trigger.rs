@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::render::{render, render_optional, render_texts, table};
-use super::{ChildRequest, Outcome, Step, StepError, TriggerOrder, Workbench};
+use super::{ChildRequest, Outcome, Step, StepError, TriggerOrder, Triggers, Workbench};
 use crate::flow::interpolate::{Renderable, is_true};
 use crate::model::{BuildRequestId, Properties, Results};
 pub(super) use options::TYPES;
@@ -72,9 +72,13 @@ impl Step for Trigger {
         self.outcome(worst(&triggered, &children), &names, &children)
     }
 
-    fn triggers(&self) -> Vec<String> {
+    fn triggers(&self) -> Option<Triggers> {
         let names = self.schedulers.items();
-        names.iter().filter_map(options::constant_text).collect()
+        let wait = self.wait_for_finish.as_literal();
+        Some(Triggers {
+            schedulers: names.iter().filter_map(options::constant_text).collect(),
+            waits: wait.is_none_or(is_true),
+        })
     }
 }
 

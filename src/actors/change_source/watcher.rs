@@ -1,6 +1,6 @@
 //! A change source that looks by itself, of whatever class.
 //!
-//! In: its own timer, [`Watcher::poke`].  Out: what [`desk`](super::desk) does, status on
+//! In: its own timer, [`Watcher::poke`].  Out: what `desk` does, status on
 //! [`Sources`].
 //! Owns: the source's working copy, which can be made again; its state belongs to the intake.
 //! Dies: safely at any time; programs are killed with it, and the state moves with the changes.
