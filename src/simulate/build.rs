@@ -39,10 +39,14 @@ pub(super) async fn play(
         builder: builder.name.clone(),
         priority: cause.priority,
         workers: builder.workernames.clone(),
+        skipped: unwanted(builder, &properties),
         locks: names(&builder.locks),
         properties: table(&properties),
         steps: Vec::new(),
     };
+    if report.skipped.is_some() {
+        return (report, Vec::new());
+    }
     let mut bench =
         DryBench::new(builder, properties, cause.sources, cause.changes, world.directory());
     let (mut state, mut names) = (BuildState::new(), StepNames::default());
@@ -58,6 +62,15 @@ pub(super) async fn play(
         report.steps.push(step);
     }
     (report, asked)
+}
+
+/// What `do_build_if` says against the build.
+fn unwanted(builder: &BuilderConfig, properties: &Properties) -> Option<String> {
+    match builder.do_build_if.as_ref()?.eval(properties, None) {
+        Ok(true) => None,
+        Ok(false) => Some("do_build_if does not hold".to_owned()),
+        Err(error) => Some(format!("do_build_if: {error}")),
+    }
 }
 
 async fn step(

@@ -70,6 +70,8 @@ pub struct BuildReport {
     pub priority: i64,
     /// Whoever of them is free builds; the simulation takes the first.
     pub workers: Vec<String>,
+    /// Why it ends without a step (`do_build_if`).
+    pub skipped: Option<String>,
     /// What it must hold from start to end.
     pub locks: Vec<String>,
     /// Properties that the build begins with.

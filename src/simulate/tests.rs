@@ -158,3 +158,15 @@ async fn an_endless_chain_of_triggers_is_cut_off_and_told() {
     let report = played(&farm, vec![change("main", "a.c")]).await;
     assert!(report.notes.iter().any(|note| note.contains("does not end")), "{:?}", report.notes);
 }
+
+#[tokio::test]
+async fn a_build_that_nobody_wants_has_no_steps() {
+    let farm = FARM.replace(
+        "name = \"package\"\nworkernames",
+        "name = \"package\"\ndo_build_if = \"kind == 'rpm'\"\nworkernames",
+    );
+    let report = played(&farm, vec![change("main", "a.c")]).await;
+    let package = &report.buildsets[1].builds[0];
+    assert_eq!(package.skipped.as_deref(), Some("do_build_if does not hold"));
+    assert!(package.steps.is_empty());
+}

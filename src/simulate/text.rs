@@ -62,6 +62,9 @@ impl Display for BuildsetReport {
 impl Display for BuildReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  Builder {} on {}", self.builder, self.workers.join(" or "))?;
+        if let Some(why) = &self.skipped {
+            writeln!(f, "    skipped: {why}")?;
+        }
         if !self.locks.is_empty() {
             writeln!(f, "    holds {}", self.locks.join(", "))?;
         }
