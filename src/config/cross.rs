@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::checked::{Listen, SchedulerConfig, SchedulerOptions};
+use super::circle::{Leads, circle};
 use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
@@ -170,9 +171,9 @@ impl Cross<'_> {
         let schedulers = schedulers.map(|(path, s)| Some((path, s.as_ref()?)));
         let Some(schedulers) = schedulers.collect::<Option<Vec<_>>>() else { return };
         let known: Vec<&str> = schedulers.iter().map(|(_, s)| s.options.name.as_str()).collect();
-        let upstream_of: HashMap<&str, &str> = schedulers
+        let upstream_of: Leads<'_> = schedulers
             .iter()
-            .filter_map(|(_, s)| Some((s.options.name.as_str(), s.plan.upstream()?)))
+            .filter_map(|(_, s)| Some((s.options.name.as_str(), vec![s.plan.upstream()?])))
             .collect();
         for (path, scheduler) in &schedulers {
             let Some(upstream) = scheduler.plan.upstream().filter(|name| !name.is_empty()) else {
@@ -252,24 +253,6 @@ impl Cross<'_> {
             seen.push(listen);
         }
     }
-}
-
-/// The way from `start` along `next` back to it.
-fn circle<'n>(start: &'n str, next: &HashMap<&str, &'n str>) -> Option<Vec<&'n str>> {
-    let mut way = vec![start];
-    let mut here = start;
-    while let Some(name) = next.get(here) {
-        way.push(name);
-        if *name == start {
-            return Some(way);
-        }
-        // Somebody else's circle.
-        if way.len() > next.len() + 1 {
-            return None;
-        }
-        here = name;
-    }
-    None
 }
 
 /// Do builds of such a scheduler have source stamps of its own codebases only?

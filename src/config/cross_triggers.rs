@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::circle::{Leads, circle};
 use super::cross::unknown;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
 use crate::steps::Condition;
-
-/// Which builders a builder's builds lead to without any condition.
-type Leads<'a> = HashMap<&'a str, Vec<&'a str>>;
 
 /// Adds what is wrong with the schedulers that steps of `draft` name, which was read from `raw`: those
 /// that do not exist or cannot be triggered, and circles that never end. Silent while a scheduler is
@@ -21,6 +19,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
         return;
     };
     let known: Vec<&str> = schedulers.iter().map(|one| one.options.name.as_str()).collect();
+    // Which builders a builder's builds lead to without any condition.
     let mut leads: Leads<'_> = HashMap::new();
     for (path, builder) in &draft.builders {
         for (index, step) in builder.steps.iter().enumerate() {
@@ -51,7 +50,9 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
         }
     }
     for (path, builder) in &draft.builders {
-        if let Some(circle) = circle(&builder.name, &leads) {
+        // Told once: for the first of its builders by name.
+        let is_first = |way: &Vec<&str>| way.iter().all(|name| builder.name.as_str() <= *name);
+        if let Some(circle) = circle(&builder.name, &leads).filter(is_first) {
             let message = format!(
                 "triggers itself without end: {}; give one of the Trigger steps a condition \
                  (doStepIf)",
@@ -60,29 +61,4 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
             problems.add(raw.place_at(path), path, message);
         }
     }
-}
-
-/// The shortest way from `start` back to it, told only for the first of its builders by name, so that
-/// a circle is told once.
-fn circle<'a>(start: &'a str, leads: &Leads<'a>) -> Option<Vec<&'a str>> {
-    let mut ways: Vec<Vec<&str>> = vec![vec![start]];
-    let mut seen: Vec<&str> = Vec::new();
-    while !ways.is_empty() {
-        let mut longer = Vec::new();
-        for way in ways {
-            for next in way.last().and_then(|end| leads.get(end)).into_iter().flatten() {
-                let mut way = way.clone();
-                way.push(next);
-                if *next == start {
-                    return way.iter().all(|name| start <= *name).then_some(way);
-                }
-                if !seen.contains(next) {
-                    seen.push(next);
-                    longer.push(way);
-                }
-            }
-        }
-        ways = longer;
-    }
-    None
 }

@@ -37,6 +37,7 @@ mod force_nested;
 mod force_codebases;
 mod builders;
 mod locks;
+mod circle;
 mod cross;
 mod cross_clients;
 mod cross_triggers;

@@ -148,25 +148,16 @@ fn jinja(value: serde_json::Value) -> minijinja::Value {
     minijinja::Value::from_serialize(value)
 }
 
-/// One round of handing out requests: the workers, with the builds that the round has given them.
-pub struct Round<'a> {
+/// The workers, with the builds that were started since the look at them.
+pub struct Floor<'a> {
     workers: &'a HashMap<WorkerId, WorkerState>,
-    locks: locks::Round<'a>,
     started: HashMap<WorkerId, Vec<BuilderId>>,
     now: Timestamp,
-    random: fastrand::Rng,
 }
 
-impl<'a> Round<'a> {
-    /// `seed` decides between equals.
-    pub fn new(
-        workers: &'a HashMap<WorkerId, WorkerState>,
-        locks: locks::Round<'a>,
-        now: Timestamp,
-        seed: u64,
-    ) -> Round<'a> {
-        let random = fastrand::Rng::with_seed(seed);
-        Round { workers, locks, started: HashMap::new(), now, random }
+impl<'a> Floor<'a> {
+    pub fn new(workers: &'a HashMap<WorkerId, WorkerState>, now: Timestamp) -> Floor<'a> {
+        Floor { workers, started: HashMap::new(), now }
     }
 
     /// The workers that could take a build of the builder now.
@@ -203,108 +194,6 @@ impl<'a> Round<'a> {
         }
         let running = worker.running.iter().any(|build| build.builder == builder);
         (running || started.contains(&builder)).then_some(Unavailable::BusyWithBuilder)
-    }
-
-    /// Hands requests of one builder to its workers. `queue` is in the order of [`NextBuild`]. A
-    /// build that starts gets the locks of its builder and worker; behind the first request that
-    /// only waits for locks nobody starts.
-    /// What is wrong with an expression is answered, too; the request waits then.
-    pub fn serve(
-        &mut self,
-        id: BuilderId,
-        builder: &QueueBuilder,
-        queue: &[Waiting],
-    ) -> (Vec<Turn>, Option<String>) {
-        let mut free = self.free(id, builder);
-        let (mut turns, mut wrong) = (Vec::new(), None);
-        for waiting in queue {
-            if free.is_empty() {
-                break;
-            }
-            match self.turn(id, builder, waiting, &free) {
-                Ok(Some(Turn::Starts(start))) => {
-                    free.retain(|other| *other != start.worker);
-                    self.started.entry(start.worker).or_default().push(id);
-                    turns.push(Turn::Starts(start));
-                }
-                Ok(Some(wish)) => {
-                    turns.push(wish);
-                    break;
-                }
-                Ok(None) => {}
-                Err(error) => wrong = Some(error),
-            }
-        }
-        (turns, wrong)
-    }
-
-    /// What becomes of one request, with these free workers; `None` when its rules say no to all.
-    fn turn(
-        &mut self,
-        id: BuilderId,
-        builder: &QueueBuilder,
-        waiting: &Waiting,
-        free: &[WorkerId],
-    ) -> Result<Option<Turn>, String> {
-        let mut able = Vec::with_capacity(free.len());
-        for worker in free {
-            if self.may_start(builder, waiting, *worker)? {
-                able.push(*worker);
-            }
-        }
-        let Some(first) = able.first().copied() else { return Ok(None) };
-        let request = waiting.request;
-        let start = |worker| Start { request, builder: id, worker };
-        able.retain(|worker| self.locked(&start(*worker), builder).is_none());
-        if able.is_empty() {
-            let wish = start(first);
-            if let Some(candidate) = candidate(self.workers, &wish, builder) {
-                self.locks.wish(&candidate);
-            }
-            return Ok(Some(Turn::WaitsForLocks(wish)));
-        }
-        let Some(worker) = self.best(builder, waiting, able)? else { return Ok(None) };
-        if let Some(candidate) = candidate(self.workers, &start(worker), builder) {
-            self.locks.take(&candidate);
-        }
-        Ok(Some(Turn::Starts(start(worker))))
-    }
-
-    /// Which lock keeps a build from starting, and who has it.
-    fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
-        self.locks.obstacle(&candidate(self.workers, start, builder)?)
-    }
-
-    /// The worker that `nextWorker` prefers.
-    fn best(
-        &mut self,
-        builder: &QueueBuilder,
-        waiting: &Waiting,
-        able: Vec<WorkerId>,
-    ) -> Result<Option<WorkerId>, String> {
-        let load = |round: &Round<'_>, id: WorkerId| round.load(id);
-        let best = match &builder.rules.next_worker {
-            NextWorker::Random => able,
-            NextWorker::First => able.into_iter().take(1).collect(),
-            NextWorker::LeastBusy => {
-                let least = able.iter().map(|id| load(self, *id)).min();
-                able.into_iter().filter(|id| Some(load(self, *id)) == least).collect()
-            }
-            NextWorker::Greatest(expression) => {
-                let mut ranked = Vec::with_capacity(able.len());
-                for id in able {
-                    let variables = self.variables(builder, waiting, id);
-                    let value = expression
-                        .value(&variables)
-                        .map_err(|error| format!("nextWorker: {error}"))?;
-                    ranked.extend(Rank::of(&value).map(|rank| (rank, id)));
-                }
-                let greatest = ranked.iter().map(|(rank, _)| rank).max().cloned();
-                let best = ranked.into_iter().filter(|(rank, _)| Some(rank) == greatest.as_ref());
-                best.map(|(_, id)| id).collect::<Vec<_>>()
-            }
-        };
-        Ok((!best.is_empty()).then(|| best[self.random.usize(..best.len())]))
     }
 
     /// Does `canStartBuild` allow it?
@@ -359,6 +248,121 @@ impl<'a> Round<'a> {
             .unwrap_or_default()
             .with("builder", jinja(builder_facts(builder)))
             .with("worker", jinja(facts))
+    }
+}
+
+/// One round of handing out requests.
+pub struct Round<'a> {
+    pub floor: Floor<'a>,
+    locks: locks::Round<'a>,
+    random: fastrand::Rng,
+}
+
+impl<'a> Round<'a> {
+    /// `seed` decides between equals.
+    pub fn new(floor: Floor<'a>, locks: locks::Round<'a>, seed: u64) -> Round<'a> {
+        Round { floor, locks, random: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// Hands requests of one builder to its workers. `queue` is in the order of [`NextBuild`]. A
+    /// build that starts gets the locks of its builder and worker; behind the first request that
+    /// only waits for locks nobody starts.
+    /// What is wrong with an expression is answered, too; the request waits then.
+    pub fn serve(
+        &mut self,
+        id: BuilderId,
+        builder: &QueueBuilder,
+        queue: &[Waiting],
+    ) -> (Vec<Turn>, Option<String>) {
+        let mut free = self.floor.free(id, builder);
+        let (mut turns, mut wrong) = (Vec::new(), None);
+        for waiting in queue {
+            if free.is_empty() {
+                break;
+            }
+            match self.turn(id, builder, waiting, &free) {
+                Ok(Some(Turn::Starts(start))) => {
+                    free.retain(|other| *other != start.worker);
+                    self.floor.started.entry(start.worker).or_default().push(id);
+                    turns.push(Turn::Starts(start));
+                }
+                Ok(Some(wish)) => {
+                    turns.push(wish);
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => wrong = Some(error),
+            }
+        }
+        (turns, wrong)
+    }
+
+    /// What becomes of one request, with these free workers; `None` when its rules say no to all.
+    fn turn(
+        &mut self,
+        id: BuilderId,
+        builder: &QueueBuilder,
+        waiting: &Waiting,
+        free: &[WorkerId],
+    ) -> Result<Option<Turn>, String> {
+        let mut able = Vec::with_capacity(free.len());
+        for worker in free {
+            if self.floor.may_start(builder, waiting, *worker)? {
+                able.push(*worker);
+            }
+        }
+        let Some(first) = able.first().copied() else { return Ok(None) };
+        let request = waiting.request;
+        let start = |worker| Start { request, builder: id, worker };
+        able.retain(|worker| self.locked(&start(*worker), builder).is_none());
+        if able.is_empty() {
+            let wish = start(first);
+            if let Some(candidate) = candidate(self.floor.workers, &wish, builder) {
+                self.locks.wish(&candidate);
+            }
+            return Ok(Some(Turn::WaitsForLocks(wish)));
+        }
+        let Some(worker) = self.best(builder, waiting, able)? else { return Ok(None) };
+        if let Some(candidate) = candidate(self.floor.workers, &start(worker), builder) {
+            self.locks.take(&candidate);
+        }
+        Ok(Some(Turn::Starts(start(worker))))
+    }
+
+    /// Which lock keeps a build from starting, and who has it.
+    fn locked(&self, start: &Start, builder: &QueueBuilder) -> Option<String> {
+        self.locks.obstacle(&candidate(self.floor.workers, start, builder)?)
+    }
+
+    /// The worker that `nextWorker` prefers.
+    fn best(
+        &mut self,
+        builder: &QueueBuilder,
+        waiting: &Waiting,
+        able: Vec<WorkerId>,
+    ) -> Result<Option<WorkerId>, String> {
+        let best = match &builder.rules.next_worker {
+            NextWorker::Random => able,
+            NextWorker::First => able.into_iter().take(1).collect(),
+            NextWorker::LeastBusy => {
+                let least = able.iter().map(|id| self.floor.load(*id)).min();
+                able.into_iter().filter(|id| Some(self.floor.load(*id)) == least).collect()
+            }
+            NextWorker::Greatest(expression) => {
+                let mut ranked = Vec::with_capacity(able.len());
+                for id in able {
+                    let variables = self.floor.variables(builder, waiting, id);
+                    let value = expression
+                        .value(&variables)
+                        .map_err(|error| format!("nextWorker: {error}"))?;
+                    ranked.extend(Rank::of(&value).map(|rank| (rank, id)));
+                }
+                let greatest = ranked.iter().map(|(rank, _)| rank).max().cloned();
+                let best = ranked.into_iter().filter(|(rank, _)| Some(rank) == greatest.as_ref());
+                best.map(|(_, id)| id).collect::<Vec<_>>()
+            }
+        };
+        Ok((!best.is_empty()).then(|| best[self.random.usize(..best.len())]))
     }
 }
 

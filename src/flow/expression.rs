@@ -47,11 +47,13 @@ impl Expression {
     /// # Errors
     /// A message for people, as for a comparison of a number with text.
     pub fn value(&self, variables: &Variables) -> Result<Jinja, String> {
-        let compiled = ENVIRONMENT
+        self.run(Jinja::from_object(variables.clone()))
+    }
+
+    fn run(&self, scope: Jinja) -> Result<Jinja, String> {
+        ENVIRONMENT
             .compile_expression(&self.source)
-            .map_err(|error| complaint(&self.source, &error))?;
-        compiled
-            .eval(Jinja::from_object(variables.clone()))
+            .and_then(|compiled| compiled.eval(scope))
             .map_err(|error| complaint(&self.source, &error))
     }
 
@@ -60,14 +62,7 @@ impl Expression {
     /// # Errors
     /// A message for people, as for a comparison of a number with text.
     pub fn eval(&self, properties: &Properties, results: Option<Results>) -> Result<bool, String> {
-        let compiled = ENVIRONMENT
-            .compile_expression(&self.source)
-            .map_err(|error| complaint(&self.source, &error))?;
-        let scope = Scope { properties: Arc::new(properties.clone()), results };
-        compiled
-            .eval(Jinja::from_object(scope))
-            .map(|value| value.is_true())
-            .map_err(|error| complaint(&self.source, &error))
+        self.value(&of_build(properties, results)).map(|value| value.is_true())
     }
 
     /// Is it true for these facts, whose top-level names are its variables?
@@ -75,7 +70,7 @@ impl Expression {
     /// # Errors
     /// As [`eval`](Self::eval).
     pub fn holds(&self, facts: &Value) -> Result<bool, String> {
-        self.of_facts(facts).map(|value| value.is_true())
+        self.run(Jinja::from_serialize(facts)).map(|value| value.is_true())
     }
 
     /// The text that it makes of these facts; nothing and a missing name are empty.
@@ -83,30 +78,16 @@ impl Expression {
     /// # Errors
     /// As [`eval`](Self::eval).
     pub fn text(&self, facts: &Value) -> Result<String, String> {
-        let value = self.of_facts(facts)?;
+        let value = self.run(Jinja::from_serialize(facts))?;
         Ok(if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() })
     }
 
-    fn of_facts(&self, facts: &Value) -> Result<Jinja, String> {
-        ENVIRONMENT
-            .compile_expression(&self.source)
-            .and_then(|compiled| compiled.eval(Jinja::from_serialize(facts)))
-            .map_err(|error| complaint(&self.source, &error))
-    }
-}
-
-/// Expressions that give a number.
-impl Expression {
+    /// The number that it makes of these properties.
+    ///
     /// # Errors
     /// A message for people, also when the value is no number.
     pub fn number(&self, properties: &Properties) -> Result<i64, String> {
-        let compiled = ENVIRONMENT
-            .compile_expression(&self.source)
-            .map_err(|error| complaint(&self.source, &error))?;
-        let scope = Scope { properties: Arc::new(properties.clone()), results: None };
-        let value = compiled
-            .eval(Jinja::from_object(scope))
-            .map_err(|error| complaint(&self.source, &error))?;
+        let value = self.value(&of_build(properties, None))?;
         let number = value.is_number().then(|| i64::try_from(value.clone()).ok()).flatten();
         number.ok_or_else(|| {
             format!("the expression '{}' gives no whole number but '{value}'", self.source)
@@ -162,23 +143,13 @@ impl Object for Variables {
     }
 }
 
-/// What an expression sees.
-#[derive(Debug)]
-struct Scope {
-    properties: Arc<Properties>,
-    results: Option<Results>,
-}
-
-impl Object for Scope {
-    fn get_value(self: &Arc<Scope>, key: &Jinja) -> Option<Jinja> {
-        let name = key.as_str()?;
-        match name {
-            "prop" => Some(Jinja::from_object(Prop(self.properties.clone()))),
-            "results" => self.results.map(|results| Jinja::from(results.name())),
-            "results_code" => self.results.map(|results| Jinja::from(results.code())),
-            name => self.properties.get(name).map(Jinja::from_serialize),
-        }
-    }
+/// What an expression about a build or step sees: `results` and `results_code` are the step's, and
+/// nothing before its end, whatever properties have these names.
+fn of_build(properties: &Properties, results: Option<Results>) -> Variables {
+    let or_nothing = |value: Option<Jinja>| value.unwrap_or(Jinja::UNDEFINED);
+    Variables::of(Arc::new(properties.clone()))
+        .with("results", or_nothing(results.map(|results| results.name().into())))
+        .with("results_code", or_nothing(results.map(|results| results.code().into())))
 }
 
 /// `prop(name, default)`.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::assign::{QueueBuilder, Round, Start, Waiting, WorkerState, candidate, chosen_worker};
+use super::assign::{Floor, QueueBuilder, Start, Waiting, WorkerState, candidate, chosen_worker};
 use super::locks::LockTable;
 use super::rules::CanStart;
 use crate::model::{BuilderId, Timestamp};
@@ -76,8 +76,7 @@ impl Situation {
         if known.workers.is_empty() {
             return PendingReason::NoWorkers;
         }
-        let mut table = self.locks.clone();
-        let round = Round::new(&self.workers, table.round(self.now), self.now, 0);
+        let floor = Floor::new(&self.workers, self.now);
         let (only, candidates) = match self.chosen(known, waiting) {
             Err(stranger) => return PendingReason::StrangeWorker(stranger),
             Ok(Some(worker)) => (true, vec![worker]),
@@ -86,10 +85,10 @@ impl Situation {
         let start = |worker| Start { request: waiting.request, builder, worker };
         let mut kept = Vec::with_capacity(candidates.len());
         for id in &candidates {
-            let obstacle = match round.obstacle(builder, *id) {
+            let obstacle = match floor.obstacle(builder, *id) {
                 Some(obstacle) => obstacle,
                 None if only => continue,
-                None => match round.may_start(known, waiting, *id) {
+                None => match floor.may_start(known, waiting, *id) {
                     Ok(true) => match self.locked(&start(*id), known) {
                         None => return PendingReason::Next,
                         Some(why) => Unavailable::Locked(why),

@@ -7,7 +7,7 @@ use super::scan::Places;
 use crate::db::collapsing::{self, Cause};
 use crate::db::queue::{self, Place};
 use crate::db::{Conn, DbError, buildrequests};
-use crate::flow::assign::{Head, QueueBuilder, Round, Turn, Waiting, order, sort};
+use crate::flow::assign::{Floor, Head, QueueBuilder, Round, Turn, Waiting, order, sort};
 use crate::flow::pending::Situation;
 use crate::flow::rules::{BuilderOrder, NextBuild, PendingRequest, PendingSource};
 use crate::model::{BuildRequest, BuildRequestId, BuilderId, BuildsetId};
@@ -39,12 +39,12 @@ pub(super) fn plan(
     seed: u64,
 ) -> Result<Plan, DbError> {
     let mut table = situation.locks.clone();
-    let locks = table.round(situation.now);
-    let mut round = Round::new(&situation.workers, locks, situation.now, seed);
+    let floor = Floor::new(&situation.workers, situation.now);
+    let mut round = Round::new(floor, table.round(situation.now), seed);
     let roomy: Vec<BuilderId> = situation
         .builders
         .iter()
-        .filter(|(id, builder)| round.has_room(**id, builder))
+        .filter(|(id, builder)| round.floor.has_room(**id, builder))
         .map(|(id, _)| *id)
         .collect();
     let mut heads: Vec<Head> = queue::heads(conn, &roomy)?
@@ -79,7 +79,7 @@ impl Looker<'_> {
     ) -> Result<(), DbError> {
         let rules = &self.builder.rules;
         if !rules.need_details() {
-            let room = i64::try_from(round.free(self.id, self.builder).len()).unwrap_or(PAGE);
+            let room = i64::try_from(round.floor.free(self.id, self.builder).len()).unwrap_or(PAGE);
             let found = self.page(None, room)?;
             self.hand_out(round, &found, plan);
             return Ok(());
@@ -89,7 +89,7 @@ impl Looker<'_> {
             _ => PAGE,
         };
         let (mut after, mut looked) = (places.remove(&self.id), 0);
-        while round.has_room(self.id, self.builder) {
+        while round.floor.has_room(self.id, self.builder) {
             let found = self.page(after, size)?;
             self.hand_out_by_rule(round, &found, plan)?;
             looked += found.len();

@@ -287,7 +287,7 @@ fn worker_states(
                 graceful: entry.graceful,
                 quarantined_until: shared.rests_until(entry.id),
                 max_builds: entry.max_builds,
-                properties: Arc::new(entry.properties.clone()),
+                properties: entry.properties.clone(),
                 running: Vec::new(),
                 locks: locks.get(entry.name.as_str()).map(|l| l.to_vec()).unwrap_or_default(),
             };

@@ -28,7 +28,7 @@ pub struct BoardEntry {
     pub link: Option<WorkerLink>,
     /// What the worker told at its last attach since the master started.
     pub info: Option<Arc<WorkerInfo>>,
-    pub properties: Properties,
+    pub properties: Arc<Properties>,
     pub default_properties: Properties,
     /// When the worker was attached or lost last, since the master started.
     pub last_seen: Option<Timestamp>,

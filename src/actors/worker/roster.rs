@@ -251,7 +251,7 @@ pub(super) fn rebuild(
             graceful: row.graceful,
             link: known.and_then(|entry| entry.link.clone()),
             info: known.and_then(|entry| entry.info.clone()),
-            properties: worker.properties.clone(),
+            properties: Arc::new(worker.properties.clone()),
             default_properties: worker.default_properties.clone(),
             last_seen: known.and_then(|entry| entry.last_seen),
             peer: known.and_then(|entry| entry.peer.clone()),

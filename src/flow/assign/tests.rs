@@ -77,17 +77,17 @@ fn builders_are_served_in_stocks_order() {
 #[test]
 fn a_round_ends_with_the_workers() {
     let workers = HashMap::from([worker(1, |_| ()), worker(2, |w| w.running = vec![busy(1)])]);
-    let mut round = Round::new(&workers, no_locks(), 0, 1);
+    let mut round = Round::new(Floor::new(&workers, 0), no_locks(), 1);
     let one = builder("one", &[1, 2]);
     let (starts, _) = serve(&mut round, BuilderId(1), &one, &[waiting(1), waiting(2)]);
     let start = Start { request: BuildRequestId(1), builder: BuilderId(1), worker: WorkerId(1) };
     assert_eq!(starts, [start]);
-    assert!(!round.has_room(BuilderId(1), &one));
-    assert!(round.has_room(BuilderId(2), &one), "another builder may use them");
+    assert!(!round.floor.has_room(BuilderId(1), &one));
+    assert!(round.floor.has_room(BuilderId(2), &one), "another builder may use them");
     let limited = HashMap::from([worker(1, |w| w.max_builds = Some(1))]);
-    let mut round = Round::new(&limited, no_locks(), 0, 1);
+    let mut round = Round::new(Floor::new(&limited, 0), no_locks(), 1);
     serve(&mut round, BuilderId(1), &one, &[waiting(1)]);
-    assert_eq!(round.obstacle(BuilderId(2), WorkerId(1)), Some(Unavailable::Busy));
+    assert_eq!(round.floor.obstacle(BuilderId(2), WorkerId(1)), Some(Unavailable::Busy));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn obstacles_of_a_worker() {
         worker(5, |w| w.running = vec![busy(1)]),
         worker(6, |_| ()),
     ]);
-    let round = Round::new(&workers, no_locks(), 49, 1);
+    let round = Round::new(Floor::new(&workers, 49), no_locks(), 1);
     let table = [
         (1, Some(Unavailable::NotConnected { last_seen: Some(7) })),
         (2, Some(Unavailable::Paused)),
@@ -111,9 +111,14 @@ fn obstacles_of_a_worker() {
         (7, Some(Unavailable::NotConnected { last_seen: None })),
     ];
     for (id, expected) in table {
-        assert_eq!(round.obstacle(BuilderId(1), WorkerId(id)), expected, "worker {id}");
+        assert_eq!(round.floor.obstacle(BuilderId(1), WorkerId(id)), expected, "worker {id}");
     }
-    assert_eq!(Round::new(&workers, no_locks(), 50, 1).obstacle(BuilderId(1), WorkerId(4)), None);
+    assert_eq!(
+        Round::new(Floor::new(&workers, 50), no_locks(), 1)
+            .floor
+            .obstacle(BuilderId(1), WorkerId(4)),
+        None
+    );
 }
 
 #[test]
@@ -130,7 +135,7 @@ fn the_next_worker_follows_the_rule() {
         let mut one = builder("one", &[1, 2, 3]);
         one.rules.next_worker = rule;
         let pick = |seed| {
-            let mut round = Round::new(&workers, no_locks(), 0, seed);
+            let mut round = Round::new(Floor::new(&workers, 0), no_locks(), seed);
             let (starts, wrong) = serve(&mut round, BuilderId(1), &one, &[waiting(1)]);
             assert_eq!(wrong, None);
             starts.first().map(|start| start.worker.0)
@@ -161,7 +166,7 @@ fn a_request_may_ask_for_a_worker() {
         let mut one = builder("one", &[1, 2]);
         one.rules.can_start = rule;
         let queue = [waiting, self::waiting(2)];
-        let mut round = Round::new(&workers, no_locks(), 0, 3);
+        let mut round = Round::new(Floor::new(&workers, 0), no_locks(), 3);
         let (starts, _) = serve(&mut round, BuilderId(1), &one, &queue);
         starts.iter().map(|start| (start.request.0, start.worker.0)).collect()
     };
@@ -174,8 +179,11 @@ fn a_request_may_ask_for_a_worker() {
     assert_eq!(starts(by, asks(json!("w2"))), [(1, 2), (2, 1)]);
     let mut one = builder("one", &[1, 2]);
     one.rules.can_start = CanStart::If(expression("worker.nothing()"));
-    let (starts, wrong) =
-        Round::new(&workers, no_locks(), 0, 3).serve(BuilderId(1), &one, &[self::waiting(2)]);
+    let (starts, wrong) = Round::new(Floor::new(&workers, 0), no_locks(), 3).serve(
+        BuilderId(1),
+        &one,
+        &[self::waiting(2)],
+    );
     assert!(starts.is_empty() && wrong.unwrap().starts_with("canStartBuild: "));
 }
 
@@ -220,7 +228,7 @@ fn builds_get_their_locks_with_the_worker_or_keep_a_place() {
     for (modes, expected) in table {
         let mut locks = LockTable::default();
         locks.configure(std::slice::from_ref(&config));
-        let mut round = Round::new(&workers, locks.round(0), 0, 1);
+        let mut round = Round::new(Floor::new(&workers, 0), locks.round(0), 1);
         for (place, (mode, starts)) in modes.into_iter().zip(expected).enumerate() {
             let id = place as i64 + 1;
             let builder = with("b", id, mode);

@@ -37,34 +37,54 @@ impl LockTable {
         let wishes = self.waiting.extract_if(.., |_, claim| claim.is_wish());
         let before = wishes.map(|(ticket, wish)| (wish.who.request, (ticket, wish.since)));
         let before = before.collect();
-        let mut usage = self.holdings();
-        for claim in self.waiting.values() {
-            usage.queue(claim, |lock| self.limit(lock));
-        }
+        let usage = self.usage_behind(self.waiting.values());
         Round { table: self, before, usage, now }
     }
 
     /// What keeps a pending request from its locks, behind everybody who is before it; for those
     /// who only ask.
     pub fn obstacle(&self, build: &Candidate<'_>) -> Option<String> {
-        let wants = self.resolve(&[build.locks, build.worker_locks].concat(), build.worker);
+        let wants = self.wants(build);
+        if wants.is_empty() {
+            return None;
+        }
         let is_own = |claim: &Claim| claim.is_wish() && claim.who.request == build.request;
         let before = self.waiting.values().take_while(|claim| !is_own(claim));
+        let (at, _) = self.first_taken(&self.usage_behind(before), &wants)?;
+        Some(self.why_taken(at, |claim| claim.who.request != build.request))
+    }
+
+    /// What is held, or reserved for these claims in their order.
+    fn usage_behind<'c>(&self, claims: impl IntoIterator<Item = &'c Claim>) -> Usage {
         let mut usage = self.holdings();
-        for claim in before {
+        for claim in claims {
             usage.queue(claim, |lock| self.limit(lock));
         }
-        let taken =
-            |(lock, mode): &&(LockId, LockMode)| !usage.admits(lock, *mode, self.limit(lock));
-        let (at, _) = wants.iter().find(taken)?;
-        Some(self.why_taken(at, |claim| claim.who.request != build.request))
+        usage
+    }
+
+    /// The first wanted lock that is taken.
+    fn first_taken<'w>(
+        &self,
+        usage: &Usage,
+        wants: &'w [(LockId, LockMode)],
+    ) -> Option<&'w (LockId, LockMode)> {
+        wants.iter().find(|(lock, mode)| !usage.admits(lock, *mode, self.limit(lock)))
+    }
+
+    /// What a build would hold.
+    fn wants(&self, build: &Candidate<'_>) -> Vec<(LockId, LockMode)> {
+        if build.locks.is_empty() && build.worker_locks.is_empty() {
+            return Vec::new();
+        }
+        self.resolve(&[build.locks, build.worker_locks].concat(), build.worker)
     }
 }
 
 impl Round<'_> {
     /// What keeps a build from its locks; `None` when it could hold them at once.
     pub fn obstacle(&self, build: &Candidate<'_>) -> Option<String> {
-        let wants = self.wants(build);
+        let wants = self.table.wants(build);
         if wants.is_empty() {
             return None;
         }
@@ -74,7 +94,7 @@ impl Round<'_> {
 
     /// Gives a build its locks; `None` when it has none. Only when nothing keeps it from them.
     pub fn take(&mut self, build: &Candidate<'_>) -> Option<Ticket> {
-        let wants = self.wants(build);
+        let wants = self.table.wants(build);
         if wants.is_empty() {
             return None;
         }
@@ -89,20 +109,13 @@ impl Round<'_> {
     pub fn wish(&mut self, build: &Candidate<'_>) {
         let kept = self.before.remove(&build.request);
         let (ticket, since) = kept.unwrap_or_else(|| (self.table.ticket(), self.now));
-        let claim = Claim { who: who(build), wants: self.wants(build), since };
+        let claim = Claim { who: who(build), wants: self.table.wants(build), since };
         let table = &self.table;
         self.usage.queue(&claim, |lock| table.limit(lock));
         self.table.waiting.insert(ticket, claim);
     }
 
-    fn wants(&self, build: &Candidate<'_>) -> Vec<(LockId, LockMode)> {
-        if build.locks.is_empty() && build.worker_locks.is_empty() {
-            return Vec::new();
-        }
-        self.table.resolve(&[build.locks, build.worker_locks].concat(), build.worker)
-    }
-
-    /// The first wanted lock that is taken.
+    /// The first wanted lock that is taken at the request's place.
     fn taken<'w>(
         &self,
         request: BuildRequestId,
@@ -111,20 +124,16 @@ impl Round<'_> {
         let place = self.before.get(&request).map(|(ticket, _)| *ticket);
         let earlier = place.and_then(|place| self.usage_at(place));
         let usage = earlier.as_ref().unwrap_or(&self.usage);
-        wants.iter().find(|(lock, mode)| !usage.admits(lock, *mode, self.table.limit(lock)))
+        self.table.first_taken(usage, wants)
     }
 
     /// What is held or reserved at an older place in the queue, without the steps behind it;
     /// `None` when no step is behind it.
     fn usage_at(&self, place: Ticket) -> Option<Usage> {
         self.table.waiting.range(place..).find(|(_, claim)| !claim.is_wish())?;
-        let mut usage = self.table.holdings();
-        for (ticket, claim) in &self.table.waiting {
-            if *ticket < place || claim.is_wish() {
-                usage.queue(claim, |lock| self.table.limit(lock));
-            }
-        }
-        Some(usage)
+        let before = self.table.waiting.iter();
+        let before = before.filter(|(ticket, claim)| **ticket < place || claim.is_wish());
+        Some(self.table.usage_behind(before.map(|(_, claim)| claim)))
     }
 }
 

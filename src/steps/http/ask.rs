@@ -43,6 +43,7 @@ pub enum Body {
 }
 
 /// Whose certificates are trusted.
+#[derive(Debug, Clone)]
 pub enum Verify {
     System,
     Nothing,

@@ -26,33 +26,26 @@ pub async fn config(
     verify: &Verify,
     certificate: Option<&(PathBuf, PathBuf)>,
 ) -> Result<ClientConfig, String> {
-    let trust = match verify {
-        Verify::System => Trust::System,
-        Verify::Nothing => Trust::Nothing,
-        Verify::Authorities(path) => Trust::Authorities(path.clone()),
-    };
+    let verify = verify.clone();
     let certificate = certificate.cloned();
-    let read = tokio::task::spawn_blocking(move || build(&trust, certificate.as_ref())).await;
+    let read = tokio::task::spawn_blocking(move || build(&verify, certificate.as_ref())).await;
     read.map_err(|error| error.to_string())?
 }
 
-enum Trust {
-    System,
-    Nothing,
-    Authorities(PathBuf),
-}
-
-fn build(trust: &Trust, certificate: Option<&(PathBuf, PathBuf)>) -> Result<ClientConfig, String> {
+fn build(
+    verify: &Verify,
+    certificate: Option<&(PathBuf, PathBuf)>,
+) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
-    let roots = match trust {
-        Trust::System => rustls_native_certs::load_native_certs().certs,
-        Trust::Nothing => Vec::new(),
-        Trust::Authorities(path) => certificates(path)?,
+    let roots = match verify {
+        Verify::System => rustls_native_certs::load_native_certs().certs,
+        Verify::Nothing => Vec::new(),
+        Verify::Authorities(path) => certificates(path)?,
     };
     let verifier: Arc<dyn ServerCertVerifier> = if roots.is_empty() {
         Arc::new(Blind {
             provider: Arc::clone(&provider),
-            trusting: matches!(trust, Trust::Nothing),
+            trusting: matches!(verify, Verify::Nothing),
         })
     } else {
         let mut store = RootCertStore::empty();
