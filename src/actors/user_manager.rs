@@ -115,17 +115,35 @@ fn find(conn: &mut Conn, id: &str) -> Result<Option<crate::model::User>, DbError
     }
 }
 
-/// The first attribute finds or makes the user, the others are added to it.
+/// Whoever has one of the attributes is the user; if nobody has, the first one makes a user. The
+/// others are added to it.
 fn add(conn: &mut Conn, command: &UserCommand, user: &UserInfo) -> Result<Touched, DbError> {
     let UserInfo { identifier, attributes } = user;
     let Some(((kind, value), others)) = attributes.split_first() else {
         return update(conn, command, user);
     };
-    let uid = users::find_or_create(conn, identifier, kind, value)?;
+    let uid = match users::with_any(conn, attributes)? {
+        Some(uid) => {
+            name_found(conn, uid, identifier)?;
+            users::set_attribute(conn, uid, kind, value)?;
+            uid
+        }
+        None => users::find_or_create(conn, identifier, kind, value)?,
+    };
     for (kind, value) in others {
         users::set_attribute(conn, uid, kind, value)?;
     }
     Ok(Touched { identifier: identifier.clone(), uid: Some(uid), attributes: attributes.len() })
+}
+
+/// A user that a change has made is called as its author: what somebody wants to call it is better.
+fn name_found(conn: &mut Conn, uid: i64, identifier: &str) -> Result<(), DbError> {
+    let known = users::get(conn, uid)?;
+    let made_by_change = known.attributes.iter().any(|(_, value)| *value == known.identifier);
+    if made_by_change && users::by_identifier(conn, identifier)?.is_none() {
+        users::rename(conn, uid, identifier)?;
+    }
+    Ok(())
 }
 
 fn update(conn: &mut Conn, command: &UserCommand, user: &UserInfo) -> Result<Touched, DbError> {

@@ -39,3 +39,5 @@ pub mod expression;
 pub mod build_state;
 pub mod loglines;
 pub mod test_reports;
+
+pub use crate::model::address;
