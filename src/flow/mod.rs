@@ -18,6 +18,7 @@ pub mod calendar;
 pub mod timed;
 pub mod sources;
 pub mod verdict;
+pub mod interested;
 pub mod force;
 pub mod try_job;
 pub mod user_report;
