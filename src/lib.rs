@@ -11,6 +11,7 @@ pub mod flow;
 pub mod steps;
 pub mod change_sources;
 pub mod db;
+pub mod reporters;
 pub mod schedulers;
 pub mod simulate;
 pub mod actors;
