@@ -22,6 +22,8 @@ pub struct Blame {
     /// The authors of the build's changes since the last successful build of the same sources, its
     /// `owner` and `owners`, and who made its patches. By their texts, each once.
     pub people: Vec<Person>,
+    /// Those changes; newest first for each codebase, at most 500 of each.
+    pub changes: Vec<ChangeId>,
     /// The files of those changes, each once; for rules about who cares for what.
     pub files: Vec<String>,
 }
@@ -57,7 +59,8 @@ pub fn of_builds(conn: &mut Conn, builds: &[BuildId]) -> Result<HashMap<BuildId,
         let people = who.into_keys().filter_map(|text| people.get(&text).cloned()).collect();
         let files: BTreeSet<&String> =
             news.changes.iter().filter_map(|id| files.get(id)).flatten().collect();
-        (build, Blame { people, files: files.into_iter().cloned().collect() })
+        let files = files.into_iter().cloned().collect();
+        (build, Blame { people, files, changes: news.changes })
     });
     Ok(blame.collect())
 }

@@ -15,8 +15,9 @@ const AT_ONCE: usize = 16;
 /// Missed deadlines in a row after which a lookup is left alone, and for how long.
 const PATIENCE: usize = 4;
 const REST: Duration = Duration::from_secs(60);
-/// How much of a wrong answer is shown.
+/// How much of a wrong answer, and of a trouble, is shown.
 const SHOWN: usize = 80;
+const TROUBLE: usize = 300;
 
 /// Lookups in their order.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Chain {
             match link.ask(person).await {
                 Ok(Some(address)) => return Ok(address),
                 Ok(None) => {}
-                Err(error) => troubles.push(format!("{}: {error}", link.class)),
+                Err(error) => troubles.push(one_line(&format!("{}: {error}", link.class))),
             }
         }
         if troubles.is_empty() {
@@ -106,4 +107,9 @@ impl Link {
         health.late = if late { health.late + 1 } else { 0 };
         health.resting = (health.late >= PATIENCE).then(|| Instant::now() + REST);
     }
+}
+
+/// What others say, so that it fits into a line of the log.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TROUBLE).collect()
 }

@@ -86,9 +86,9 @@ async fn people_are_found_as_configured() {
         (sh("exit 1"), Person::called("bob"), why("unknown to Command")),
         (sh(":"), Person::called("bob"), why("unknown to Command")),
         (
-            sh("echo oh >&2; echo no >&2; exit 3"),
+            sh("echo oh >&2; printf 'n\to\n' >&2; exit 3"),
             Person::called("bob"),
-            why("Command: 'sh' failed: no"),
+            why("Command: 'sh' failed: n o"),
         ),
         (sh("kill -9 $$"), Person::called("bob"), why("Command: 'sh' failed: signal: 9 (SIGKILL)")),
         (
