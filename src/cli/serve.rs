@@ -97,8 +97,7 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let base = base.clone();
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
-    let status: Vec<Box<dyn Watcher>> =
-        vec![Box::new(Targets), Box::new(front::watcher(&config)?)];
+    let status: Vec<Box<dyn Watcher>> = vec![Box::new(Targets), Box::new(front::watcher(&config)?)];
     Ok(Setup { basedir: base.path, config_file, config, db, status })
 }
 
