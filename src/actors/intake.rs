@@ -16,7 +16,7 @@ use super::supervise::{ChildSpec, Supervisor};
 use crate::db::{Db, DbError, changes, state};
 use crate::events::Event;
 use crate::flow::intake::IntakeRules;
-use crate::model::{Change, NewChange, now};
+use crate::model::{Change, Clock, NewChange, Timestamp};
 
 /// A batch of a thousand changes on a slow disk.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
@@ -57,13 +57,14 @@ pub enum IntakeError {
 
 impl Intake {
     /// Starts the intake below `supervisor`.
-    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer) -> Intake {
+    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer, clock: Clock) -> Intake {
         let mailbox = Mailbox::new("intake");
         let rules = watch::Sender::default();
         let followed = rules.subscribe();
         supervisor.start(ChildSpec::permanent("intake"), &mailbox, move || IntakeActor {
             db: db.clone(),
             announcer: announcer.clone(),
+            clock: clock.clone(),
             rules: followed.clone(),
         });
         Intake { mailbox, rules }
@@ -120,6 +121,7 @@ struct ReadState {
 pub struct IntakeActor {
     db: Db,
     announcer: Announcer,
+    clock: Clock,
     rules: watch::Receiver<Arc<IntakeRules>>,
 }
 
@@ -138,8 +140,8 @@ impl Handler<Submit> for IntakeActor {
     fn handle(&mut self, Submit(mut batch): Submit, _: &mut Context<Self>) -> Self::Result {
         let rules = self.rules.borrow().clone();
         batch.changes.iter_mut().for_each(|change| rules.complete(change));
-        let db = self.db.clone();
-        let stored = async move { db.write(move |conn| store(conn, batch)).await };
+        let (db, now) = (self.db.clone(), self.clock.now());
+        let stored = async move { db.write(move |conn| store(conn, batch, now)).await };
         AtomicResponse::new(Box::pin(stored.into_actor(self).map(|stored, actor, _| {
             let stored: Vec<Arc<Change>> = stored?.into_iter().map(Arc::new).collect();
             for change in &stored {
@@ -166,8 +168,11 @@ impl Handler<ReadState> for IntakeActor {
     }
 }
 
-fn store(conn: &mut crate::db::Conn, batch: Batch) -> Result<Vec<Change>, DbError> {
-    let at = now();
+fn store(
+    conn: &mut crate::db::Conn,
+    batch: Batch,
+    at: Timestamp,
+) -> Result<Vec<Change>, DbError> {
     let stored = batch.changes.iter().map(|change| changes::add(conn, change, at));
     let stored = stored.collect::<Result<Vec<Change>, DbError>>()?;
     if let Some(memory) = &batch.memory {

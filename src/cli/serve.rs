@@ -19,6 +19,7 @@ use crate::actors::handles::Handles;
 use crate::actors::master::{Master, OrderDesk, Setup};
 use crate::config::{self, MasterConfig};
 use crate::db::{self, Db, builds};
+use crate::model::Clock;
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";
@@ -97,7 +98,7 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
     let status = vec![front::child(&config)?];
-    Ok(Setup { basedir: base.path, config_file, config, db, status })
+    Ok(Setup { basedir: base.path, config_file, config, db, clock: Clock::default(), status })
 }
 
 fn load(base: BaseDir) -> anyhow::Result<(BaseDir, PathBuf, MasterConfig, Db)> {

@@ -18,10 +18,11 @@ use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
 use crate::flow::services::registry::{self, ServiceConfig};
+use crate::flow::validation::Validation;
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 14] = [
+const LATER: [&str; 13] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
@@ -35,7 +36,6 @@ const LATER: [&str; 14] = [
     "mq",
     "multiMaster",
     "secretsProviders",
-    "validation",
 ];
 
 /// Everything read, with the key path of each entry: what the cross checks look at.
@@ -57,6 +57,7 @@ pub struct Draft {
     pub services: Vec<(String, ServiceConfig)>,
     pub logs: LogSettings,
     pub intake: IntakeRules,
+    pub validation: Validation,
 }
 
 /// How the installation presents itself.
@@ -101,6 +102,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
             revlink: RevlinkRules::read(&mut fields),
             codebases: CodebaseRules::read(&mut fields),
         },
+        validation: Validation::read(&mut fields),
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
     fields.take("buildbotNetUsageData");
@@ -194,6 +196,7 @@ impl Draft {
             services: values(self.services),
             logs: self.logs,
             intake: Arc::new(self.intake),
+            validation: Arc::new(self.validation),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod branches;
 pub mod git_log;
 pub mod hg_log;
 pub mod pattern;
+pub mod validation;
 pub mod priority;
 pub mod change_facts;
 pub mod category;

@@ -13,7 +13,7 @@ use crate::db::{DbError, properties, steps};
 use crate::events::Event;
 use crate::flow::build_state::{BuildState, StepNames};
 use crate::flow::retry::SILENT;
-use crate::model::{LogType, Property, Results, Step, WorkerId, now};
+use crate::model::{LogType, Property, Results, Step, WorkerId};
 use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
 
 /// Everything that makes one build.
@@ -176,12 +176,11 @@ async fn insert(
     text: String,
     begins: bool,
 ) -> Result<Step, DbError> {
-    let build = job.assignment.build.id;
+    let (build, at) = (job.assignment.build.id, job.surroundings.clock.now());
     let row = job
         .surroundings
         .db
         .write(move |conn| {
-            let at = now();
             if begins {
                 return steps::add(conn, build, number, &name, Some(at), &text);
             }
@@ -228,7 +227,7 @@ async fn store_end(
     row: &Step,
     (results, text, hidden): (Results, String, bool),
 ) -> Result<(), DbError> {
-    let (build, id) = (row.build, row.id);
+    let (build, id, now) = (row.build, row.id, job.surroundings.clock.now());
     let names = std::mem::take(&mut bench.changed);
     let changed: Vec<(String, Property)> = names
         .iter()
@@ -237,7 +236,7 @@ async fn store_end(
     job.surroundings
         .db
         .write(move |conn| {
-            steps::finish(conn, id, results, &text, hidden, now())?;
+            steps::finish(conn, id, results, &text, hidden, now)?;
             properties::set_build(conn, build, &changed)
         })
         .await?;

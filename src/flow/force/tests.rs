@@ -75,7 +75,9 @@ fn scheduler() -> SchedulerOptions {
 }
 
 fn read_form(sent: &Map<String, Value>, owner: &str) -> Result<Forced, Refusals> {
-    read(&scheduler(), &form(), sent, owner, &Inherited::new())
+    let (inherited, validation) = (Inherited::new(), Validation::default());
+    let sent = Sent { values: sent, owner, inherited: &inherited, validation: &validation };
+    read(&scheduler(), &form(), &sent)
 }
 
 /// Reads a form with these fields only.
@@ -95,7 +97,10 @@ fn read_fields(fields: Vec<ForceField>, sent: Value) -> Result<Forced, Vec<(Stri
         true => [(known, properties)].into(),
         false => Inherited::new(),
     };
-    let forced = read(&scheduler(), &form, &sent, "me", &inherited);
+    let validation = Validation::default();
+    let sent =
+        Sent { values: &sent, owner: "me", inherited: &inherited, validation: &validation };
+    let forced = read(&scheduler(), &form, &sent);
     forced.map_err(|refusals| refusals.into_iter().collect())
 }
 

@@ -22,7 +22,7 @@ use buildbot::config::checked::WorkerProtocol;
 use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
-use buildbot::model::{Build, BuildId, BuildRequestId, LogLines, MasterId, Results, Step};
+use buildbot::model::{Build, BuildId, BuildRequestId, Clock, LogLines, MasterId, Results, Step};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -86,7 +86,8 @@ impl Place {
         let config = buildbot::config::load(&file, &basedir).unwrap_or_else(|p| panic!("{p}"));
         let path = basedir.join("state.sqlite");
         let db = Db::open(path.to_str().expect("a path in UTF-8")).expect("a database");
-        Setup { basedir, config_file: file, config, db, status: Vec::new() }
+        let clock = Clock::default();
+        Setup { basedir, config_file: file, config, db, clock, status: Vec::new() }
     }
 
     pub async fn start(&self, setup: Setup) -> TestMaster {
