@@ -125,8 +125,7 @@ impl House {
         stranger: bool,
         config: watch::Receiver<Arc<MasterConfig>>,
     ) -> House {
-        let (db, announcer, clock) =
-            (setup.db.clone(), Announcer::default(), setup.clock.clone());
+        let (db, announcer, clock) = (setup.db.clone(), Announcer::default(), setup.clock.clone());
         let log_intake = LogIntake::start(
             supervisor,
             Arbiter::new().handle(),
@@ -150,12 +149,7 @@ impl House {
         let locks = Locks::new(distributor.clone(), clock.clone());
         locks.configure(&config.borrow().locks);
         let surroundings = Surroundings {
-            closer: BuildsetCloser::start(
-                supervisor,
-                db.clone(),
-                announcer.clone(),
-                clock.clone(),
-            ),
+            closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone(), clock.clone()),
             db: db.clone(),
             announcer: announcer.clone(),
             log_intake,

@@ -168,11 +168,7 @@ impl Handler<ReadState> for IntakeActor {
     }
 }
 
-fn store(
-    conn: &mut crate::db::Conn,
-    batch: Batch,
-    at: Timestamp,
-) -> Result<Vec<Change>, DbError> {
+fn store(conn: &mut crate::db::Conn, batch: Batch, at: Timestamp) -> Result<Vec<Change>, DbError> {
     let stored = batch.changes.iter().map(|change| changes::add(conn, change, at));
     let stored = stored.collect::<Result<Vec<Change>, DbError>>()?;
     if let Some(memory) = &batch.memory {

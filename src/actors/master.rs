@@ -171,7 +171,9 @@ impl Master {
 
     async fn shut_down(self) {
         self.house.close().await;
-        if let Err(error) = presence::leave(&self.setup.db, &self.handles.master, &self.setup.clock).await {
+        if let Err(error) =
+            presence::leave(&self.setup.db, &self.handles.master, &self.setup.clock).await
+        {
             tracing::error!(%error, "cannot mark the master as stopped");
         }
     }

@@ -4,9 +4,7 @@ use crate::actors::surroundings::Surroundings;
 use crate::db::{Conn, DbError, buildrequests, builds, logs, steps};
 use crate::events::Event;
 use crate::flow::retry::{Retries, given_up, is_loss};
-use crate::model::{
-    Build, BuildRequest, BuildRequestId, BuilderId, LogType, Results, WorkerId,
-};
+use crate::model::{Build, BuildRequest, BuildRequestId, BuilderId, LogType, Results, WorkerId};
 
 /// A build's last words.
 #[derive(Debug, Clone, PartialEq, Eq)]

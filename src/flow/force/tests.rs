@@ -98,8 +98,7 @@ fn read_fields(fields: Vec<ForceField>, sent: Value) -> Result<Forced, Vec<(Stri
         false => Inherited::new(),
     };
     let validation = Validation::default();
-    let sent =
-        Sent { values: &sent, owner: "me", inherited: &inherited, validation: &validation };
+    let sent = Sent { values: &sent, owner: "me", inherited: &inherited, validation: &validation };
     let forced = read(&scheduler(), &form, &sent);
     forced.map_err(|refusals| refusals.into_iter().collect())
 }

@@ -62,8 +62,10 @@ impl History {
         let times: HashMap<i64, Timestamp> =
             requests.iter().map(|row| (row.id.0, row.submitted_at)).collect();
         let taken = newest::<RequestRow>(conn, &Scope::all(), "buildrequestid", ALL)?;
-        let taken: HashMap<i64, i64> =
-            taken.iter().filter_map(|row| Some((row.buildrequestid, row.rs_collapsed_into?))).collect();
+        let taken: HashMap<i64, i64> = taken
+            .iter()
+            .filter_map(|row| Some((row.buildrequestid, row.rs_collapsed_into?)))
+            .collect();
         let mut of_set: HashMap<_, Vec<Request>> = HashMap::new();
         for row in requests.into_iter().rev() {
             of_set.entry(row.buildset).or_default().push(Request {

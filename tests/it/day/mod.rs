@@ -58,11 +58,11 @@ const EXPECTED: &str = "
 
 # license: one at a time. bandwidth: two. disk: one on each worker. tape: one step at a time, while
 # the builds go on beside each other.
-11:00 locked app=main lib=k1@locks docs=main: alone-1 11:00-11:05 SUCCESS, \
+11:00 locked app=main lib=k1@locks docs=main: alone-1 staged-1 11:00-11:05 SUCCESS, \
     alone-2 11:05-11:10 SUCCESS, alone-3 11:10-11:15 SUCCESS, \
     shared-1 shared-2 11:00-11:03 SUCCESS, shared-3 shared-4 11:03-11:06 SUCCESS, \
     spin-1 one 11:00-11:04 SUCCESS, spin-2 two 11:00-11:06 SUCCESS, spin-3 one 11:04-11:08 SUCCESS, \
-    staged-1 11:00-11:05 SUCCESS, staged-2 11:00-11:08 SUCCESS
+    staged-2 11:00-11:08 SUCCESS
 12:00 cleaning =newest: cleaning 12:00-12:01 SUCCESS
 
 # The master is away from 12:30 to 12:40: what runs is built again, what was due meanwhile comes now.

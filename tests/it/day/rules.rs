@@ -50,7 +50,12 @@ pub fn locks_were_kept(history: &History) {
         ("disk of two", of_builds("spin-", Some("two")), 1, 1),
         ("tape", of_steps, 2, 1),
         // A worker's max_builds is kept like a lock.
-        ("solo", of_builds("quick", None).into_iter().chain(of_builds("urgent", None)).collect(), 0, 1),
+        (
+            "solo",
+            of_builds("quick", None).into_iter().chain(of_builds("urgent", None)).collect(),
+            0,
+            1,
+        ),
     ] {
         assert!(spans.len() >= builds, "{what}: {spans:?}");
         assert!(most_at_once(&spans) <= most, "{what}: {spans:?}");

@@ -52,6 +52,8 @@ impl FakeWorker {
         let login = protocol::basic_auth::format(name, "pass").unwrap();
         request.headers_mut().insert("Authorization", login.parse().unwrap());
         let stream = TcpStream::connect(address).await.unwrap();
+        // The kernel holds no small packet back, which would look like quiet.
+        stream.set_nodelay(true).unwrap();
         let (socket, _) = client_async(request, stream).await.unwrap();
         let side = Side {
             socket,
