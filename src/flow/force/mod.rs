@@ -14,7 +14,7 @@ use crate::config::checked::{
 };
 use crate::flow::validation::Validation;
 use crate::model::{NewPatch, NewSourceStamp, Properties};
-pub use describe::{describe, worker_choices};
+pub use describe::{Offers, describe, worker_choices};
 pub use inherit::{BuildName, Inherited, asked_builds};
 use value::{text, value_of};
 

@@ -327,10 +327,15 @@ fn the_description_has_the_shape_of_the_interface() {
     form.fields.extend([
         asked("file", FieldKind::File, json!("")),
         asked("workername", FieldKind::Worker { any: "-any-".into() }, json!("")),
+        asked("from", FieldKind::Inherit { builders: vec!["b".into()] }, json!("")),
         asked("area", FieldKind::TextArea { cols: 40, rows: 4, size: 10 }, json!("")),
         group("nest", NestedRole::Group, vec![int("n", 7)]),
     ]);
-    let told = describe(&scheduler(), &form, &["w2".into(), "w1".into()], true);
+    let offers = Offers {
+        workers: vec!["w2".into(), "w1".into()],
+        builds: ["b/9", "c/4", "b/8"].map(str::to_owned).into(),
+    };
+    let told = describe(&scheduler(), &form, &offers, true);
     assert_eq!(told["button_name"], "Force");
     let fields = told["all_fields"].as_array().unwrap();
     let names = |group: &Value| -> Vec<String> {
@@ -347,6 +352,7 @@ fn the_description_has_the_shape_of_the_interface() {
         ("on", "bool", ""),
         ("one", "list", "choices strict"),
         ("workername", "list", "choices strict"),
+        ("from", "list", "choices strict"),
         ("fixed", "fixed", ""),
         ("file", "file", ""),
         ("nest", "nested", "columns fields layout"),
