@@ -157,6 +157,7 @@ async fn step(
             exception(bench, &error).await
         }
     };
+    tell_unset(bench, outcome.results).await;
     bench.end().await;
     let hidden =
         plan.options.hide_step_if.holds(&bench.properties, Some(outcome.results)).unwrap_or(false);
@@ -210,6 +211,20 @@ pub(super) async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
         tracing::error!(%error, %failed, "cannot log why a step failed");
     }
     plain(Results::Exception, first_line(&text))
+}
+
+/// A step that failed says which of the properties it asked for are not set, and were empty
+/// therefore.
+async fn tell_unset(bench: &mut Bench, results: Results) {
+    let names = std::mem::take(&mut *bench.unset.borrow_mut());
+    if names.is_empty() || !matches!(results, Results::Failure | Results::Exception) {
+        return;
+    }
+    let names: Vec<String> = names.into_iter().map(|name| format!("%(prop:{name})s")).collect();
+    let text = format!("not set, and empty therefore: {}\n", names.join(", "));
+    if let Err(error) = bench.log("unset properties", LogType::Text, Stream::Stdout, &text).await {
+        tracing::error!(%error, "cannot log which properties a step lacked");
+    }
 }
 
 pub(super) fn plain(results: Results, summary: String) -> Outcome {
