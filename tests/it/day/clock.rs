@@ -84,6 +84,10 @@ impl DayClock {
 }
 
 /// Does everybody sleep? Looks for a while before it says no.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of the blocking pool, and time stands still"
+)]
 fn is_quiet() -> bool {
     const LOOKS: usize = 200;
     const IN_A_ROW: usize = 3;
