@@ -16,7 +16,7 @@ use crate::config::problems::Problems;
 use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
 use crate::events::Event;
 use crate::flow::force::SOURCE;
-use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId, now};
+use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId};
 
 /// The handle that carries commands. Cheap to clone.
 #[derive(Clone)]
@@ -84,8 +84,9 @@ impl Control {
     pub async fn force(
         &self,
         scheduler: &str,
-        request: ForceRequest,
+        mut request: ForceRequest,
     ) -> Result<Submitted, ControlError> {
+        request.validation = self.surroundings.config.borrow().validation.clone();
         let wish = Wish::Force(request);
         let missing = wish.missing(scheduler);
         Ok(self.schedulers.order(scheduler, wish).await?.ok_or(missing)?)
@@ -106,13 +107,13 @@ impl Control {
 
     /// Submits the same sources and properties again.
     pub async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, ControlError> {
-        let owner = owner.to_owned();
+        let (owner, now) = (owner.to_owned(), self.surroundings.clock.now());
         let (buildset, requests) = self
             .surroundings
             .db
             .write(move |conn| {
                 let new = rebuild_of(conn, build, &owner)?;
-                buildsets::submit(conn, &new, now())
+                buildsets::submit(conn, &new, now)
             })
             .await
             .map_err(|error| match error {

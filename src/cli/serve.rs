@@ -20,6 +20,7 @@ use crate::actors::master::{Master, OrderDesk, Setup, Watcher};
 use crate::config::{self, MasterConfig};
 use crate::db::{self, Db, builds};
 use crate::status::targets::Targets;
+use crate::model::Clock;
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";
@@ -98,7 +99,7 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
     let status: Vec<Box<dyn Watcher>> = vec![Box::new(Targets), Box::new(front::watcher(&config)?)];
-    Ok(Setup { basedir: base.path, config_file, config, db, status })
+    Ok(Setup { basedir: base.path, config_file, config, db, clock: Clock::default(), status })
 }
 
 fn load(base: BaseDir) -> anyhow::Result<(BaseDir, PathBuf, MasterConfig, Db)> {

@@ -10,6 +10,7 @@ pub mod branches;
 pub mod git_log;
 pub mod hg_log;
 pub mod pattern;
+pub mod validation;
 pub mod priority;
 pub mod change_facts;
 pub mod category;

@@ -5,6 +5,7 @@
 mod world;
 mod supervision;
 mod flow;
+mod day;
 mod wire;
 mod programs;
 mod compat;

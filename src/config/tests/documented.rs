@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 58] = [
+const SECTIONS: &[(&str, &str)] = &[
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -59,6 +59,7 @@ const SECTIONS: [(&str, &str); 58] = [
     ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
     ("projects[0]", "### Projects"),
+    ("validation", "### `validation`"),
     ("services[0]", "### OldBuildCanceller"),
     ("services[0].filters[0]", "### OldBuildCanceller"),
     ("services[0].filters[0].filter", "### Source stamp filters"),
@@ -80,7 +81,7 @@ fn alien_file() -> String {
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
          codebaseGenerator = [{ zzqx = 1 }]\nrevlink = [{ zzqx = 1 }]\n\
          factories = { a = { zzqx = 1 } }\n\
-         projects = [{ zzqx = 1 }]\n\
+         projects = [{ zzqx = 1 }]\nvalidation = { zzqx = 1 }\n\
          services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
          filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
          filters = [{ zzqx = 1 }] }, { type = 'MailNotifier', zzqx = 1, generators = [\

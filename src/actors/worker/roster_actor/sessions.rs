@@ -21,7 +21,7 @@ use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
 use crate::db::workers;
 use crate::events::Event;
-use crate::model::{WorkerId, now};
+use crate::model::WorkerId;
 
 impl RosterActor {
     /// Decides between the connection of a name and a new one: the old one stays if it answers.
@@ -161,7 +161,7 @@ impl RosterActor {
             entry.link = Some(link);
             entry.info = Some(told);
             entry.graceful = false;
-            entry.last_seen = Some(now());
+            entry.last_seen = Some(self.setup.clock.now());
             entry.peer = Some(peer);
         }
         let protocol = protocol.key();
@@ -184,7 +184,7 @@ impl RosterActor {
         if let Some(entry) = self.board.entry(name) {
             entry.link = None;
             entry.peer = None;
-            entry.last_seen = Some(now());
+            entry.last_seen = Some(self.setup.clock.now());
         }
         self.publish();
         self.write_detached(session.worker, ctx);
