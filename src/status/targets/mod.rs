@@ -9,6 +9,8 @@ mod actor;
 mod cases;
 mod courier;
 mod house_keeping;
+mod gathering;
 mod reader;
+mod worker_facts;
 
 pub use actor::Targets;

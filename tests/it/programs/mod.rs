@@ -8,6 +8,7 @@ mod wait;
 mod commands;
 mod commits;
 mod crash;
+mod missing;
 mod clients;
 mod browser;
 
