@@ -24,6 +24,7 @@ const FAILED: &str = "failed";
 /// Class of the objects that remember how far a target has read.
 const CLASS: &str = "rs_status_target";
 const PLACE: &str = "place";
+const WORKER_PLACE: &str = "worker_place";
 
 /// Characters of an error that are kept.
 const ERROR: usize = 500;
@@ -96,9 +97,27 @@ pub fn place(conn: &mut Conn, target: &str) -> Result<Option<i64>, DbError> {
     Ok(state::get(conn, object, PLACE)?.and_then(|value| value.as_i64()))
 }
 
-/// Moves the target's place.
+/// As [`place`], for facts about workers, which are read apart: they are gathered for a while.
+pub fn worker_place(conn: &mut Conn, target: &str) -> Result<Option<i64>, DbError> {
+    let object = state::object(conn, target, CLASS)?;
+    let own = state::get(conn, object, WORKER_PLACE)?.and_then(|value| value.as_i64());
+    own.map_or_else(|| place(conn, target), |own| Ok(Some(own)))
+}
+
+/// Moves the target's place in the facts about workers.
+pub fn set_worker_place(conn: &mut Conn, target: &str, place: i64) -> Result<(), DbError> {
+    let object = state::object(conn, target, CLASS)?;
+    state::set(conn, object, WORKER_PLACE, &json!(place))
+}
+
+/// Moves the target's place in all other facts.
 pub fn set_place(conn: &mut Conn, target: &str, place: i64) -> Result<(), DbError> {
     let object = state::object(conn, target, CLASS)?;
+    if state::get(conn, object, WORKER_PLACE)?.is_none() {
+        // Facts about workers begin where the target does, or where it was before they were read apart.
+        let begin = self::place(conn, target)?.unwrap_or(place);
+        state::set(conn, object, WORKER_PLACE, &json!(begin))?;
+    }
     state::set(conn, object, PLACE, &json!(place))
 }
 

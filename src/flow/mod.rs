@@ -33,6 +33,8 @@ pub mod locks;
 pub mod assign;
 pub mod pending;
 pub mod quarantine;
+pub mod absence;
+pub mod digest;
 pub mod retry;
 pub mod source_filter;
 pub mod old_builds;

@@ -19,8 +19,10 @@ mod who;
 mod person;
 mod log;
 mod worker;
+mod attendance;
 mod clock;
 
+pub use attendance::{Absence, Attendance};
 pub use build::{Build, BuildProgress};
 pub use buildrequest::{BuildRequest, Claim};
 pub use buildset::{Buildset, NewBuildset};

@@ -7,7 +7,7 @@ mod template;
 use serde_json::{Map, Value};
 
 pub use context::linked;
-pub use parse::{message_formatter, worker_formatter};
+pub use parse::{message_formatter, returned_formatter, worker_formatter};
 pub use template::{Language, Template};
 
 use super::{Body, Kind, Site};
@@ -91,6 +91,28 @@ impl Formatter {
 
     pub fn contents(&self) -> &LogChoice {
         &self.contents
+    }
+
+    /// What its bodies are.
+    pub fn kind(&self) -> Kind {
+        match &self.shape {
+            Shape::Template { kind, .. } => *kind,
+            Shape::Renderable { .. } | Shape::Empty => Kind::Plain,
+        }
+    }
+
+    /// Bodies of one formatter as one: texts below each other, values as a list.
+    pub fn list(bodies: impl Iterator<Item = Body>) -> Option<Body> {
+        let bodies: Vec<Body> = bodies.collect();
+        let kind = bodies.first()?.kind;
+        let texts: Vec<&str> = bodies.iter().filter_map(|body| body.value.as_str()).collect();
+        if texts.len() == bodies.len() {
+            let between = if kind == Kind::Html { "\n<hr>\n" } else { "\n\n" };
+            let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
+            return Some(Body::text(kind, texts.join(between)));
+        }
+        let values = bodies.into_iter().map(|body| body.value).collect();
+        Some(Body { kind, value: Value::Array(values) })
     }
 
     /// Words for one build, alone or as part of its buildset.

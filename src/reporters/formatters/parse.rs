@@ -16,6 +16,9 @@ const BUILD_SUBJECT: &str = include_str!("../../../templates/mail/build.subject.
 const WORKER_PLAIN: &str = include_str!("../../../templates/mail/worker.plain.hbs");
 const WORKER_HTML: &str = include_str!("../../../templates/mail/worker.html.hbs");
 const WORKER_SUBJECT: &str = include_str!("../../../templates/mail/worker.subject.hbs");
+const RETURNED_PLAIN: &str = include_str!("../../../templates/mail/returned.plain.hbs");
+const RETURNED_HTML: &str = include_str!("../../../templates/mail/returned.html.hbs");
+const RETURNED_SUBJECT: &str = include_str!("../../../templates/mail/returned.subject.hbs");
 
 /// Formatters of builds.
 const CLASSES: [&str; 3] =
@@ -38,6 +41,15 @@ impl Formatter {
     pub fn missing_worker(kind: Kind) -> Formatter {
         let body = if kind == Kind::Html { WORKER_HTML } else { WORKER_PLAIN };
         Formatter::built_in(kind, body, WORKER_SUBJECT, Details::default())
+    }
+
+    /// As [`missing_worker`](Self::missing_worker), for one that is back.
+    pub fn returned_worker(kind: Kind) -> Formatter {
+        let (kind, body) = match kind {
+            Kind::Html => (Kind::Html, RETURNED_HTML),
+            Kind::Plain | Kind::Json => (Kind::Plain, RETURNED_PLAIN),
+        };
+        Formatter::built_in(kind, body, RETURNED_SUBJECT, Details::default())
     }
 
     /// `MessageFormatterRenderable(text)`
@@ -90,10 +102,28 @@ pub fn message_formatter(
     formatter
 }
 
-/// Reads the formatter of workers under `key`, or takes `default`.
+/// Reads the formatter of missing workers under `key`, or takes `default`.
 pub fn worker_formatter(
     fields: &mut Fields<'_>,
     key: &'static str,
+    default: impl FnOnce() -> Formatter,
+) -> Formatter {
+    of_workers(fields, key, Formatter::missing_worker, default)
+}
+
+/// Reads the formatter of workers that are back under `key`, or takes `default`.
+pub fn returned_formatter(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    default: impl FnOnce() -> Formatter,
+) -> Formatter {
+    of_workers(fields, key, Formatter::returned_worker, default)
+}
+
+fn of_workers(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    standard: fn(Kind) -> Formatter,
     default: impl FnOnce() -> Formatter,
 ) -> Formatter {
     let Some(raw) = fields.take(key) else { return default() };
@@ -102,7 +132,7 @@ pub fn worker_formatter(
     if fields.class(Some(WORKER), &[WORKER], &PYTHON).is_none() {
         return default();
     }
-    let formatter = templates(&mut fields, Formatter::missing_worker);
+    let formatter = templates(&mut fields, standard);
     fields.finish();
     formatter
 }

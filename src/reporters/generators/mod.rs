@@ -11,6 +11,7 @@ mod worker_missing;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -33,8 +34,8 @@ pub enum Case {
     BuildStarted(Arc<BuildCase>),
     BuildFinished(Arc<BuildCase>),
     BuildsetCompleted(Arc<BuildsetCase>),
-    /// Workers that are missing: entities of the REST interface, with `notify` (addresses) and
-    /// `last_connection` (for people).
+    /// Workers that are missing: entities of the REST interface, with `notify` (addresses), and
+    /// for people `last_connection`, `ago`, `building` (texts) and `never_connected`.
     WorkersMissing(Vec<Value>),
     /// Workers that were reported as missing and are back.
     WorkersReturned(Vec<Value>),
@@ -44,6 +45,11 @@ pub enum Case {
 pub trait Generator: Debug + Send + Sync {
     /// Is this a kind of fact that it may report?
     fn wants(&self, fact: FactKind) -> bool;
+
+    /// How long facts about workers settle before they are told together.
+    fn gather(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// How much of builds it needs to know.
     fn details(&self) -> Details {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::worker_facts;
 use crate::actors::handles::Handles;
 use crate::db::facts::{Fact, FactKind};
 use crate::db::listing::{self, BuildCase, Details};
 use crate::db::{Conn, DbError};
-use crate::model::WorkerId;
 use crate::reporters::formatters::LogChoice;
 use crate::reporters::generators::{Case, Generator};
 
-/// The fact with its rows; `None` when they are gone.
+/// The fact with its rows; `None` when they are gone. Those about workers are gathered first.
 pub(super) async fn load<'g>(
     handles: &Handles,
     fact: Fact,
@@ -24,16 +24,8 @@ pub(super) async fn load<'g>(
         details = details.or(generator.details());
         choices.extend(Some(generator.contents()).filter(|choice| !choice.is_none()));
     }
-    match fact.kind {
-        FactKind::WorkerMissing(worker) => {
-            Ok(worker_case(handles, worker).await?.map(|worker| Case::WorkersMissing(vec![worker])))
-        }
-        FactKind::WorkerReturned(worker) => {
-            let worker = worker_case(handles, worker).await?;
-            Ok(worker.map(|worker| Case::WorkersReturned(vec![worker])))
-        }
-        kind => handles.db.read(move |conn| of_builds(conn, kind, details, &choices)).await,
-    }
+    let kind = fact.kind;
+    handles.db.read(move |conn| of_builds(conn, kind, details, &choices)).await
 }
 
 fn of_builds(
@@ -66,6 +58,7 @@ fn of_builds(
             }
             set.map(|set| Case::BuildsetCompleted(Arc::new(set)))
         }
+        // They are gathered, and told by `workers`.
         FactKind::WorkerMissing(_) | FactKind::WorkerReturned(_) => None,
     })
 }
@@ -88,12 +81,8 @@ fn contents(conn: &mut Conn, build: &mut BuildCase, choices: &[LogChoice]) -> Re
     listing::attach_contents(conn, build, &takes)
 }
 
-/// The worker with those whom its configuration wants notified.
-async fn worker_case(handles: &Handles, id: WorkerId) -> Result<Option<Value>, DbError> {
-    let worker = handles.db.read(move |conn| listing::worker_case(conn, id)).await?;
-    let Some(mut worker) = worker else { return Ok(None) };
+/// The workers of facts about workers.
+pub(super) async fn workers(handles: &Handles, facts: Vec<Fact>) -> Result<Vec<Value>, DbError> {
     let config = handles.config.borrow().clone();
-    let configured = config.workers.iter().find(|known| worker["name"] == known.name.as_str());
-    worker["notify"] = json!(configured.map_or(&[][..], |known| &known.notify_on_missing));
-    Ok(Some(worker))
+    handles.db.read(move |conn| worker_facts::load(conn, &facts, &config)).await
 }

@@ -9,7 +9,9 @@ mod actor;
 mod cases;
 mod courier;
 mod house_keeping;
+mod gathering;
 mod reader;
+mod worker_facts;
 
 pub use actor::Targets;
 

@@ -3,6 +3,7 @@
 mod builds;
 mod faults;
 mod smtp;
+mod workers;
 
 pub use smtp::SmtpServer;
 

@@ -9,6 +9,7 @@ mod commands;
 mod commits;
 mod crash;
 mod outbox;
+mod missing;
 mod clients;
 mod browser;
 
