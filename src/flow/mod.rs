@@ -22,6 +22,7 @@ pub mod timed;
 pub mod sources;
 pub mod verdict;
 pub mod interested;
+pub mod problem;
 pub mod force;
 pub mod try_job;
 pub mod user_report;
