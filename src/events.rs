@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, Results, SchedulerId, StepId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, ProblemId, Results, SchedulerId, StepId,
     TestResultSetId, WorkerId,
 };
 
@@ -128,6 +128,11 @@ pub enum Event {
     },
     SchedulerUpdated {
         scheduler: SchedulerId,
+    },
+    /// A problem was opened or closed, or somebody was told of it or does something about it.
+    ProblemChanged {
+        problem: ProblemId,
+        builder: BuilderId,
     },
     Reconfigured,
 }

@@ -36,6 +36,8 @@ pub mod builds;
 pub mod children;
 pub mod facts;
 pub mod outbox;
+pub mod problems;
+pub mod problem_people;
 pub mod build_data;
 pub mod steps;
 pub mod logs;

@@ -10,6 +10,7 @@ mod cases;
 mod changes;
 mod masters;
 mod overview;
+mod problems;
 mod projects;
 mod properties;
 mod requests;
@@ -28,6 +29,7 @@ pub use cases::{
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};
 pub use overview::*;
+pub use problems::{ProblemPerson, ProblemRow, problem_people};
 pub use projects::{BuildDataRow, ProjectRow, active_projects};
 pub use properties::{build_properties, buildset_properties, change_properties};
 pub use requests::{BuildsetRow, RequestRow};
