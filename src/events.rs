@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, ProblemId, Results, SchedulerId, StepId,
-    TestResultSetId, WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, ProblemId, Results, SchedulerId,
+    StepId, TestResultSetId, WorkerId,
 };
 
 /// Something that happened.

@@ -1,4 +1,5 @@
 //! Everybody who watches.
 
+pub mod problem;
 pub mod targets;
 pub mod web;
