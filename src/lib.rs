@@ -12,6 +12,7 @@ pub mod steps;
 pub mod change_sources;
 pub mod db;
 pub mod schedulers;
+pub mod reporters;
 pub mod simulate;
 pub mod actors;
 pub mod status;

@@ -60,6 +60,21 @@ const RULES: &[Rule] = &[
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {
+        module: "reporters",
+        ours: &[
+            "model",
+            "flow",
+            "db",
+            "http",
+            "config::raw",
+            "config::fields",
+            "config::problems",
+            "config::values",
+            "config::checked",
+        ],
+        never: &["actix", "actix_web", "diesel"],
+    },
+    Rule {
         module: "config",
         ours: &["model", "flow", "steps", "schedulers", "change_sources"],
         never: &["actix", "actix_web", "diesel"],
@@ -71,7 +86,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "status",
-        ours: &["model", "flow", "db", "events", "config", "actors"],
+        ours: &["model", "flow", "db", "events", "config", "reporters", "actors"],
         never: &["diesel"],
     },
     // Plays a configuration with everything but the actors.
@@ -94,6 +109,7 @@ const ALL: &[&str] = &[
     "steps",
     "schedulers",
     "change_sources",
+    "reporters",
     "config",
     "actors",
     "status",

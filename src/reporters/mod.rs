@@ -1,0 +1,3 @@
+//! What reporters are configured with: one folder or file per class.
+
+pub mod irc;
