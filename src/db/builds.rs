@@ -4,6 +4,7 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, Zero, insert_id};
+use super::facts::{self, FactKind};
 use super::schema::{builds, logs, steps};
 use super::{Conn, DbError};
 use crate::model::{
@@ -77,6 +78,7 @@ pub fn start(conn: &mut Conn, new: NewBuild, now: Timestamp) -> Result<Build, Db
         builds::state_string.eq(&new.state),
     );
     let id = BuildId(insert_id!(conn, diesel::insert_into(builds::table).values(row))?);
+    facts::add(conn, [FactKind::BuildStarted(id)], now)?;
     Ok(Build {
         id,
         number,
@@ -121,7 +123,7 @@ pub fn finish(
             builds::complete_at.eq(now),
         ))
         .execute(conn)?;
-    Ok(())
+    facts::add(conn, [FactKind::BuildFinished(id)], now)
 }
 
 /// Ends builds that nobody carries any more, with their unfinished steps and logs. State strings
@@ -150,6 +152,7 @@ pub fn abandon(
         )
         .set((builds::results.eq(results.code()), builds::complete_at.eq(now)))
         .execute(conn)?;
+        facts::add(conn, batch.iter().copied().map(FactKind::BuildFinished), now)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, Zero, insert_all, insert_id};
+use super::facts::{self, FactKind};
 use super::schema::{buildrequests, builds, buildset_properties, buildset_sourcestamps, buildsets};
 use super::{Conn, DbError, changes as change_rows, json, sourcestamps};
 use crate::model::{
@@ -96,6 +97,7 @@ pub fn submit(
         })
         .collect();
     insert_all!(conn, buildset_sourcestamps::table, links)?;
+    facts::add(conn, [FactKind::BuildsetSubmitted(id)], now)?;
     Ok((id, add_requests(conn, id, set, now)?))
 }
 
@@ -338,6 +340,7 @@ fn complete(
                 buildsets::complete_at.eq(now),
             ))
             .execute(conn)?;
+        facts::add(conn, batch.iter().copied().map(FactKind::BuildsetCompleted), now)?;
     }
     Ok(())
 }

@@ -14,10 +14,11 @@ use super::{Conn, DbError};
 const REVISION: &str = "067";
 const SCHEMA: &str = include_str!("../../migrations/sqlite/buildbot_067.sql");
 /// Script number n brings `rs_migrations.version` from n - 1 to n.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     include_str!("../../migrations/sqlite/rs_0001_indexes.sql"),
     include_str!("../../migrations/sqlite/rs_0002_queue.sql"),
     include_str!("../../migrations/sqlite/rs_0003_test_results.sql"),
+    include_str!("../../migrations/sqlite/rs_0004_status.sql"),
 ];
 
 #[derive(QueryableByName)]

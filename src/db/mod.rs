@@ -32,6 +32,8 @@ pub mod buildsets;
 pub mod buildrequests;
 pub mod builds;
 pub mod children;
+pub mod facts;
+pub mod outbox;
 pub mod build_data;
 pub mod steps;
 pub mod logs;

@@ -312,6 +312,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    rs_facts (id) {
+        id -> BigInt,
+        kind -> Text,
+        subject -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    rs_outbox (id) {
+        id -> BigInt,
+        target -> Text,
+        about -> Text,
+        body -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        due_at -> BigInt,
+        attempts -> BigInt,
+        error -> Nullable<Text>,
+        closed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     scheduler_changes (schedulerid, changeid) {
         schedulerid -> BigInt,
         changeid -> BigInt,

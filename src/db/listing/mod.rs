@@ -6,6 +6,7 @@
 
 mod builders;
 mod builds;
+mod cases;
 mod changes;
 mod masters;
 mod overview;
@@ -20,6 +21,9 @@ mod workers;
 
 pub use builders::{BuilderRow, attach_builders, builders, tags};
 pub use builds::{BuildRow, build_of, builds_of_change};
+pub use cases::{
+    BuildCase, BuildsetCase, Details, build_case, buildset_case, request_cases, worker_case,
+};
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};
 pub use overview::*;
