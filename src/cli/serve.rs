@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use buildbot_worker::daemon::{self, LOG_FILE, PidFile, RotatingFile, Starting};
@@ -15,16 +14,12 @@ use super::checkconfig::indented;
 use super::front;
 use super::outcome::{self, Outcome};
 use crate::actors::control::{Control, Order};
-use crate::actors::handles::Handles;
 use crate::actors::master::{Master, OrderDesk, Setup};
 use crate::config::{self, MasterConfig};
-use crate::db::{self, Db, builds};
+use crate::db::{self, Db};
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";
-
-/// How often a clean shutdown looks whether builds still run.
-const CLEAN_LOOK: Duration = Duration::from_millis(500);
 
 /// Serves in this process until the end, for `--nodaemon`.
 pub fn here(base: &BaseDir) -> anyhow::Result<ExitCode> {
@@ -82,7 +77,7 @@ async fn run(base: &BaseDir, starting: &mut Option<Starting>) -> anyhow::Result<
     let orders = desk.orders.clone();
     let master = Master::start(setup, desk).await?;
     let control = master.handles().control.clone();
-    actix::spawn(signals.obey(base.path.clone(), control, master.handles().clone(), orders));
+    actix::spawn(signals.obey(base.path.clone(), control, orders));
     tracing::info!("BuildMaster is running");
     if let Some(starting) = starting.take() {
         starting.ready().context("cannot report the start")?;
@@ -129,21 +124,13 @@ impl Signals {
     }
 
     /// Turns signals into orders until the process ends.
-    async fn obey(
-        mut self,
-        basedir: PathBuf,
-        control: Control,
-        handles: Handles,
-        orders: mpsc::Sender<Order>,
-    ) {
+    async fn obey(mut self, basedir: PathBuf, control: Control, orders: mpsc::Sender<Order>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => shut_down(&orders, "SIGTERM").await,
                 _ = self.interrupt.recv() => shut_down(&orders, "SIGINT").await,
                 _ = self.reconfigure.recv() => reconfigure(&basedir, &control).await,
-                _ = self.clean.recv() => {
-                    actix::spawn(shut_down_clean(handles.clone(), orders.clone()));
-                }
+                _ = self.clean.recv() => shut_down_clean(&control),
             }
         }
     }
@@ -155,20 +142,9 @@ async fn shut_down(orders: &mpsc::Sender<Order>, why: &str) {
     let _ = orders.send(Order::Shutdown).await;
 }
 
-/// Lets running builds finish, starts no more, then ends.
-async fn shut_down_clean(handles: Handles, orders: mpsc::Sender<Order>) {
+fn shut_down_clean(control: &Control) {
     tracing::info!("Received SIGUSR1, shutting down when the running builds have finished");
-    handles.distributor.hold();
-    let master = handles.master.id;
-    loop {
-        match handles.db.read(move |conn| builds::running(conn, master)).await {
-            Ok(running) if running.is_empty() => break,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot see which builds run"),
-        }
-        tokio::time::sleep(CLEAN_LOOK).await;
-    }
-    let _ = orders.send(Order::Shutdown).await;
+    control.shut_down_when_idle();
 }
 
 /// Reconfigures and leaves the outcome for the command that sent the signal.

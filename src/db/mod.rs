@@ -44,6 +44,7 @@ pub mod service_facts;
 pub mod test_results;
 pub mod state;
 pub mod users;
+pub mod nicks;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,3 +1,4 @@
 //! Everybody who watches.
 
+pub mod irc;
 pub mod web;

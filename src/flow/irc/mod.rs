@@ -12,4 +12,5 @@ pub mod sign_on;
 pub mod channels;
 pub mod backoff;
 pub mod claim;
+pub mod force;
 pub mod wording;

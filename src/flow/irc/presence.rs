@@ -195,9 +195,11 @@ impl Presence {
         }
     }
 
-    /// The network tells somebody's services account; `*` is none.
+    /// The network tells somebody's services account; `*` is none. Not noted of people who share
+    /// no channel with the bot: it would not see them leave, and somebody else take the nick.
     pub fn account(&mut self, nick: &str, account: &str) {
-        if let Some(person) = self.people.get_mut(&fold(nick)) {
+        let person = self.people.get_mut(&fold(nick));
+        if let Some(person) = person.filter(|person| !person.channels.is_empty()) {
             person.account = logged_in(account);
         }
     }
@@ -226,12 +228,17 @@ impl Presence {
         }
     }
 
-    /// Whoever has the nick has proved to be this user; holds until they leave.
-    pub fn proved(&mut self, nick: &str, user: &str) {
-        let person = self.present(nick);
+    /// Whoever has the nick has proved to be this user; holds until they leave. False, and not
+    /// noted, when they share no channel with the bot: it would not see them leave.
+    pub fn proved(&mut self, nick: &str, user: &str) -> bool {
+        let person = self.people.get_mut(&fold(nick));
+        let Some(person) = person.filter(|person| !person.channels.is_empty()) else {
+            return false;
+        };
         if !person.users.iter().any(|known| known == user) {
             person.users.push(user.to_owned());
         }
+        true
     }
 
     /// The bot lost its connection: nobody is known to be there any more.
@@ -336,8 +343,10 @@ mod tests {
     #[test]
     fn a_proof_ends_when_the_person_leaves() {
         let mut people = Presence::default();
+        people.spoke("alice", 0);
+        assert!(!people.proved("alice", "alice@example.org"));
         people.joined("alice", "#a", None);
-        people.proved("alice", "alice@example.org");
+        assert!(people.proved("alice", "alice@example.org"));
         people.renamed("alice", "ally");
         assert_eq!(people.person("ally").unwrap().users, ["alice@example.org"]);
         people.quit("ally", "", 1);

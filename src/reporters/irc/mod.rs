@@ -1,5 +1,6 @@
 //! `IRC`: a bot that announces builds in channels, answers questions and takes commands.
 
+pub mod client;
 mod options;
 
 use std::collections::HashMap;
