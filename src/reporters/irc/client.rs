@@ -321,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_read_whatever_they_hold() {
-        let mut lines = reader(b"PING :a\r\n\r\n:::\n:x PRIVMSG #a :\xe4\nPING :b\r\nPING :half");
+        let mut lines = reader(b"PING :a\r\n\r\n:x PRIVMSG #a :\xe4\nPING :b\r\nPING :half");
         let mut heard = Vec::new();
         while let Some(message) = lines.next().await.unwrap() {
             heard.push(message.to_string().trim_end().to_owned());

@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_belongs_to_its_operators() {
-        let stage = Stage::with(config(json!({"authz": {"notify": ["bob"], "": true}}))).await;
+        let stage = Stage::with(config(json!({"authz": {"notify": ["bob", "olga"]}}))).await;
         stage.operators("#a", &["olga"]);
         stage.says("olga", "#a", "notify on failure", &["I tell here: failure"]).await;
         stage.says("bob", "#a", "notify off", &["I tell nothing here by myself"]).await;
