@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS rs_facts (
 CREATE TABLE IF NOT EXISTS rs_outbox (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
 	target TEXT NOT NULL,
+	lane TEXT,
 	about TEXT NOT NULL,
 	body TEXT NOT NULL,
 	state TEXT NOT NULL,
@@ -22,3 +23,7 @@ CREATE TABLE IF NOT EXISTS rs_outbox (
 CREATE INDEX IF NOT EXISTS rs_outbox_due ON rs_outbox (target, due_at) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS rs_outbox_target ON rs_outbox (target, id);
 CREATE INDEX IF NOT EXISTS rs_outbox_closed ON rs_outbox (closed_at) WHERE closed_at IS NOT NULL;
+-- Messages of one lane are sent one after the other.
+CREATE INDEX IF NOT EXISTS rs_outbox_lane ON rs_outbox (target, lane, id) WHERE state = 'queued' AND lane IS NOT NULL;
+-- Since when a builder is in trouble: the first bad build after the last good one.
+CREATE INDEX IF NOT EXISTS rs_builds_good ON builds (builderid, number) WHERE results IN (0, 1);

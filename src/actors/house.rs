@@ -393,6 +393,7 @@ fn summary(diff: &Diff) -> String {
         count("schedulers", &diff.schedulers),
         count("change sources", &diff.change_sources),
         count("services", &diff.services),
+        count("reporters", &diff.reporters),
         count("listeners", &diff.listeners),
         count("web servers", &diff.www),
         diff.settings_changed.then(|| "settings changed".to_owned()),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use super::control::Order;
@@ -30,20 +31,24 @@ pub struct Setup {
     pub config_file: PathBuf,
     pub config: MasterConfig,
     pub db: Db,
-    /// Those who watch, started last and stopped first.
-    pub status: Vec<StatusChild>,
+    /// Those who watch, started last in this order and stopped first.
+    pub status: Vec<Box<dyn Watcher>>,
 }
 
-/// Starts somebody who watches below a supervisor.
-pub type StartStatus = Box<dyn Fn(&Supervisor, Handles)>;
+/// How the program hands those who watch to supervision, so that no actor knows them.
+#[async_trait(?Send)]
+pub trait Watcher {
+    /// Starts it, or them, below the supervisor.
+    fn start(&self, supervisor: &Supervisor, handles: &Handles);
 
-/// How `main` hands somebody who watches to supervision, so that no actor knows the web.
-pub struct StatusChild {
-    pub name: String,
-    /// Starts it below the supervisor; called again after a reconfiguration that `concerns` it.
-    pub start: StartStatus,
-    /// Whether a changed configuration needs a new start.
-    pub concerns: fn(&MasterConfig, &MasterConfig) -> bool,
+    /// Follows a new configuration, which is in force; `old` is the former one.
+    async fn reconfigure(
+        &self,
+        supervisor: &Supervisor,
+        handles: &Handles,
+        diff: &Diff,
+        old: &MasterConfig,
+    );
 }
 
 /// Why a master ended other than by order.
@@ -93,8 +98,8 @@ impl Master {
         let (config, watched) = watch::channel(Arc::new(setup.config.clone()));
         let (house, handles) =
             House::build(&setup, facts, stranger, watched, alarm, desk.orders).await?;
-        for child in &setup.status {
-            (child.start)(house.supervisor(), handles.clone());
+        for watcher in &setup.status {
+            watcher.start(house.supervisor(), &handles);
         }
         presence::beat(&setup.db, &handles.master).await?;
         Ok(Master { setup, house, handles, orders: desk.inbox, alarms, config })
@@ -156,11 +161,8 @@ impl Master {
         let changed =
             self.house.apply(&diff, &new).await.map_err(|e| one_problem(e.to_string()))?;
         self.config.send_replace(Arc::new(new.clone()));
-        for child in &self.setup.status {
-            if (child.concerns)(&old, &new) {
-                self.house.supervisor().stop(&child.name).await;
-                (child.start)(self.house.supervisor(), self.handles.clone());
-            }
+        for watcher in &self.setup.status {
+            watcher.reconfigure(self.house.supervisor(), &self.handles, &diff, &old).await;
         }
         self.handles.announcer.announce(Event::Reconfigured);
         self.handles.distributor.poke();

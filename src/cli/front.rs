@@ -3,29 +3,48 @@
 
 use std::cell::RefCell;
 
+use async_trait::async_trait;
+
 use crate::actors::handles::Handles;
-use crate::actors::master::StatusChild;
+use crate::actors::master::Watcher;
 use crate::actors::supervise::Supervisor;
 use crate::config::MasterConfig;
 use crate::config::checked::Listen;
+use crate::config::diff::Diff;
 use crate::status::web::server::{self, BindError, Door};
 use crate::status::web::stage::site;
 
-/// The web server as a child of the master.
+/// The web server as one who watches.
 ///
 /// # Errors
 /// When the configured port cannot be opened.
-pub fn child(config: &MasterConfig) -> Result<StatusChild, BindError> {
+pub fn watcher(config: &MasterConfig) -> Result<impl Watcher + use<>, BindError> {
     let mut porch = Porch::default();
     porch.open(wanted(config))?;
-    let porch = RefCell::new(porch);
-    Ok(StatusChild {
-        name: "web".to_owned(),
-        start: Box::new(move |supervisor, handles| {
-            start(&mut porch.borrow_mut(), supervisor, &handles);
-        }),
-        concerns: |old, new| wanted(old) != wanted(new),
-    })
+    Ok(Front(RefCell::new(porch)))
+}
+
+struct Front(RefCell<Porch>);
+
+#[async_trait(?Send)]
+impl Watcher for Front {
+    fn start(&self, supervisor: &Supervisor, handles: &Handles) {
+        start(&mut self.0.borrow_mut(), supervisor, handles);
+    }
+
+    async fn reconfigure(
+        &self,
+        supervisor: &Supervisor,
+        handles: &Handles,
+        _: &Diff,
+        old: &MasterConfig,
+    ) {
+        let new = handles.config.borrow().clone();
+        if wanted(old) != wanted(&new) {
+            supervisor.stop(server::NAME).await;
+            start(&mut self.0.borrow_mut(), supervisor, handles);
+        }
+    }
 }
 
 fn wanted(config: &MasterConfig) -> Option<&Listen> {

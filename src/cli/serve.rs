@@ -14,9 +14,11 @@ use super::checkconfig::indented;
 use super::front;
 use super::outcome::{self, Outcome};
 use crate::actors::control::{Control, Order};
-use crate::actors::master::{Master, OrderDesk, Setup};
+use crate::actors::master::{Master, OrderDesk, Setup, Watcher};
 use crate::config::{self, MasterConfig};
 use crate::db::{self, Db};
+use crate::status::irc::{IrcBots, IrcFront};
+use crate::status::targets::Targets;
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";
@@ -91,7 +93,8 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let base = base.clone();
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
-    let status = vec![front::child(&config)?];
+    let status: Vec<Box<dyn Watcher>> =
+        vec![Box::new(Targets), Box::new(IrcFront::new(IrcBots::default())), Box::new(front::watcher(&config)?)];
     Ok(Setup { basedir: base.path, config_file, config, db, status })
 }
 

@@ -17,6 +17,7 @@ use crate::flow::priority::Priority;
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
 use crate::flow::services::registry::ServiceConfig;
+use crate::reporters::ReporterConfig;
 use crate::flow::verdict::Verdict;
 use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
 use crate::schedulers::{Scheduler, TryEntry};
@@ -53,6 +54,8 @@ pub struct MasterConfig {
     pub max_retries: Retries,
     pub projects: Vec<ProjectConfig>,
     pub services: Vec<ServiceConfig>,
+    /// Those of `services` that tell people.
+    pub reporters: Vec<ReporterConfig>,
     pub logs: LogSettings,
     /// What every change gets when it comes in.
     pub intake: Arc<IntakeRules>,

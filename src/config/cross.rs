@@ -78,7 +78,9 @@ impl Cross<'_> {
         );
         self.duplicates("lock", draft.locks.iter().map(|(path, l)| (path, l.name.as_str())));
         self.duplicates("project", draft.projects.iter().map(|(path, p)| (path, p.name.as_str())));
-        self.duplicates("service", draft.services.iter().map(|(path, s)| (path, s.name.as_str())));
+        let services = draft.services.services.iter().map(|(path, s)| (path, s.name.as_str()));
+        let reporters = draft.services.reporters.iter().map(|(path, r)| (path, r.name.as_str()));
+        self.duplicates("service", services.chain(reporters));
         self.duplicates("builder", draft.builders.iter().map(|(path, b)| (path, b.name.as_str())));
     }
 
@@ -133,11 +135,16 @@ impl Cross<'_> {
             }
         }
         let known: Vec<&str> = self.draft.builders.iter().map(|(_, b)| b.name.as_str()).collect();
-        for (path, service) in &self.draft.services {
+        for (path, service) in &self.draft.services.services {
             for name in service.plan.builders() {
                 if !known.contains(&name) {
                     self.add(&format!("{path}.filters"), unknown("builder", name, &known));
                 }
+            }
+        }
+        for (path, reporter) in &self.draft.services.reporters {
+            for name in reporter.builders().into_iter().filter(|name| !known.contains(name)) {
+                self.add(&format!("{path}.generators"), unknown("builder", name, &known));
             }
         }
     }

@@ -8,6 +8,7 @@ use super::checked::{
     WorkerListen, Www,
 };
 use crate::flow::services::registry::ServiceConfig;
+use crate::reporters::ReporterConfig;
 
 /// The difference between two configurations. Parts are matched by name.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,7 @@ pub struct Diff {
     pub schedulers: Delta<SchedulerConfig>,
     pub builders: Delta<Arc<BuilderConfig>>,
     pub services: Delta<ServiceConfig>,
+    pub reporters: Delta<ReporterConfig>,
     /// Where workers and clients connect. Never has changes: another address is another listener.
     pub listeners: Delta<WorkerListen>,
     /// At most one: the web server. A change keeps its address.
@@ -56,6 +58,7 @@ impl Diff {
             && self.schedulers.is_empty()
             && self.builders.is_empty()
             && self.services.is_empty()
+            && self.reporters.is_empty()
             && self.listeners.is_empty()
             && self.www.is_empty()
             && !self.settings_changed
@@ -75,6 +78,7 @@ pub fn diff(old: &MasterConfig, new: &MasterConfig) -> Diff {
         }),
         builders: delta(&old.builders, &new.builders, |builder| builder.name.clone()),
         services: delta(&old.services, &new.services, |service| service.name.clone()),
+        reporters: delta(&old.reporters, &new.reporters, |reporter| reporter.name.clone()),
         listeners: delta(&old.listeners(), &new.listeners(), |port| {
             format!("{} {}", port.protocol.key(), address(&port.listen))
         }),

@@ -90,6 +90,11 @@ impl<'p> Fields<'p> {
         self.optional(key).unwrap_or_default()
     }
 
+    /// Is `key` written?
+    pub fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|raw| raw.value != RawValue::Null)
+    }
+
     /// The raw value of `key`, for a reader of its own.
     pub fn take(&mut self, key: &'static str) -> Option<Raw> {
         self.known.push(key);

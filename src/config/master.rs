@@ -12,12 +12,11 @@ use super::problems::Problems;
 use super::raw::Raw;
 use super::{
     builders, change_sources, cross_locks, database, locks, projects, protocols, schedulers,
-    user_managers, values, workers, www,
+    services, user_managers, values, workers, www,
 };
 use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
-use crate::flow::services::registry::{self, ServiceConfig};
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
@@ -54,7 +53,7 @@ pub struct Draft {
     pub properties: Properties,
     pub queue: Queue,
     pub projects: Vec<(String, ProjectConfig)>,
-    pub services: Vec<(String, ServiceConfig)>,
+    pub services: services::Services,
     pub logs: LogSettings,
     pub intake: IntakeRules,
 }
@@ -95,7 +94,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
         properties: values::properties(&mut fields, "properties", &source),
         queue: queue(&mut fields),
         projects: projects::parse(&mut fields),
-        services: services(&mut fields),
+        services: services::parse(&mut fields),
         logs: logs(&mut fields),
         intake: IntakeRules {
             revlink: RevlinkRules::read(&mut fields),
@@ -116,15 +115,6 @@ fn queue(fields: &mut Fields<'_>) -> Queue {
         select_next_worker: fields.or_default("select_next_worker"),
         max_retries: fields.or_default("maxRetries"),
     }
-}
-
-fn services(fields: &mut Fields<'_>) -> Vec<(String, ServiceConfig)> {
-    let entries = fields.entries("services");
-    let (_, problems) = fields.nested("services");
-    let parse = |(path, raw): (String, Raw)| {
-        registry::parse(&raw, &path, problems).map(|service| (path, service))
-    };
-    entries.into_iter().filter_map(parse).collect()
 }
 
 /// Defaults are stock's.
@@ -191,7 +181,8 @@ impl Draft {
             select_next_worker: self.queue.select_next_worker,
             max_retries: self.queue.max_retries,
             projects: values(self.projects),
-            services: values(self.services),
+            services: values(self.services.services),
+            reporters: values(self.services.reporters),
             logs: self.logs,
             intake: Arc::new(self.intake),
         }

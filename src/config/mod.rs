@@ -29,6 +29,7 @@ mod workers;
 mod change_sources;
 mod pb_change_source;
 mod user_managers;
+mod services;
 mod schedulers;
 pub mod tls;
 pub(crate) mod force;

@@ -4,7 +4,7 @@
 //! A message is queued by the transaction that moves its target's place in the stream of facts.
 //! It ends as sent or failed, and is kept for a while so that people can see what became of it.
 
-use diesel::dsl::{count_star, max, min};
+use diesel::dsl::{count_star, exists, max, min, not};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
@@ -25,12 +25,14 @@ const PLACE: &str = "place";
 const ERROR: usize = 500;
 
 /// A message to queue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
     /// What it tells, in one line for people.
     pub about: String,
     /// What the target needs to send it; no secrets.
     pub body: Value,
+    /// Messages of one lane are sent one after the other, in order.
+    pub lane: Option<String>,
     /// Not before.
     pub due_at: Timestamp,
 }
@@ -57,6 +59,8 @@ pub enum Outcome {
         error: String,
         due_at: Timestamp,
     },
+    /// It goes on as several messages.
+    Apart(Vec<NewMessage>),
 }
 
 /// A message as a page shows it.
@@ -106,6 +110,7 @@ pub fn queue(
         .map(|message| {
             (
                 rs_outbox::target.eq(target),
+                rs_outbox::lane.eq(&message.lane),
                 rs_outbox::about.eq(&message.about),
                 rs_outbox::body.eq(message.body.to_string()),
                 rs_outbox::state.eq(QUEUED),
@@ -118,17 +123,25 @@ pub fn queue(
     Ok(insert_all!(conn, rs_outbox::table, rows)?)
 }
 
-/// Up to `limit` messages of the target that are due, in the order in which they became so.
+/// Up to `limit` messages of the target that are due, in the order in which they became so. Of a
+/// lane only the first that is queued.
 pub fn due(
     conn: &mut Conn,
     target: &str,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<Message>, DbError> {
+    let ahead = diesel::alias!(rs_outbox as ahead);
+    let earlier = ahead
+        .filter(ahead.field(rs_outbox::target).eq(rs_outbox::target))
+        .filter(ahead.field(rs_outbox::lane).eq(rs_outbox::lane))
+        .filter(ahead.field(rs_outbox::state).eq(QUEUED))
+        .filter(ahead.field(rs_outbox::id).lt(rs_outbox::id));
     let rows: Vec<(i64, String, String, Timestamp, i64)> = rs_outbox::table
         .filter(rs_outbox::target.eq(target))
         .filter(rs_outbox::state.eq(QUEUED))
         .filter(rs_outbox::due_at.le(now))
+        .filter(rs_outbox::lane.is_null().or(not(exists(earlier))))
         .order((rs_outbox::due_at, rs_outbox::id))
         .limit(limit)
         .select((
@@ -146,7 +159,7 @@ pub fn due(
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// When the target's next message is due.
+/// When the target's next message is due; one that waits for its lane counts, too.
 pub fn next_due(conn: &mut Conn, target: &str) -> Result<Option<Timestamp>, DbError> {
     Ok(rs_outbox::table
         .filter(rs_outbox::target.eq(target))
@@ -179,6 +192,12 @@ pub fn close(conn: &mut Conn, id: i64, outcome: &Outcome, now: Timestamp) -> Res
         Outcome::Again { error, due_at } => row
             .set((attempts, rs_outbox::due_at.eq(due_at), rs_outbox::error.eq(short(error))))
             .execute(conn)?,
+        Outcome::Apart(parts) => {
+            let target: String =
+                rs_outbox::table.find(id).select(rs_outbox::target).first(conn)?;
+            queue(conn, &target, parts, now)?;
+            diesel::delete(rs_outbox::table.find(id)).execute(conn)?
+        }
     };
     Ok(())
 }

@@ -324,6 +324,7 @@ diesel::table! {
     rs_outbox (id) {
         id -> BigInt,
         target -> Text,
+        lane -> Nullable<Text>,
         about -> Text,
         body -> Text,
         state -> Text,

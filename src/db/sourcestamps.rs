@@ -80,6 +80,13 @@ fn add_patch(conn: &mut Conn, patch: &NewPatch) -> Result<PatchId, DbError> {
     Ok(PatchId(insert_id!(conn, diesel::insert_into(patches::table).values(row))?))
 }
 
+/// The patch itself, without what belongs to it.
+pub fn patch_body(conn: &mut Conn, id: PatchId) -> Result<Option<Vec<u8>>, DbError> {
+    let found = patches::table.filter(patches::id.eq(id)).select(patches::patch_base64);
+    let text: Option<String> = found.first(conn).optional()?;
+    Ok(text.and_then(|text| STANDARD.decode(text).ok()))
+}
+
 /// The stamp with this id.
 pub fn get(conn: &mut Conn, id: SourceStampId) -> Result<SourceStamp, DbError> {
     get_many(conn, &[id])?.remove(&id).ok_or(DbError::NotFound)

@@ -1,6 +1,9 @@
 //! Pure decisions, in the order things happen. No actor, no database, no clock of its own: time
 //! and rows come in as values, a decision comes out.
 
+pub mod links;
+pub mod report;
+pub mod pace;
 pub mod restart;
 pub mod rhythm;
 pub mod branches;

@@ -1,4 +1,5 @@
 //! Everybody who watches.
 
+pub mod targets;
 pub mod irc;
 pub mod web;

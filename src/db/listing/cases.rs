@@ -13,11 +13,15 @@ use super::{
     all, attach_builders, attach_workers, build_properties, buildset_properties, in_list, one,
     stamps_of_buildsets,
 };
-use crate::db::changes;
-use crate::model::{BuildId, BuildsetId, Results, WorkerId};
+use crate::db::{changes, logs};
+use crate::model::{BuildId, BuildsetId, LogId, Results, WorkerId};
 
 /// Builds of one buildset that are told at most.
 const BUILDS: i64 = 500;
+
+/// Logs of a build whose text is given to a template, and lines of each, at most.
+const LOGS: usize = 20;
+const LINES: i64 = 2_000;
 
 /// How much of each build is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +49,9 @@ pub struct BuildCase {
     pub results: Option<Results>,
     /// Of the last earlier build of the builder that ended other than as RETRY.
     pub previous: Option<Results>,
+    /// The number of the builder's first bad build (FAILURE, EXCEPTION) since its last good one
+    /// (SUCCESS, WARNINGS) before this, up to and including this; `None` when all is well.
+    pub trouble_since: Option<i64>,
     /// Who is responsible for it: authors of its changes and owners, sorted, as they were written.
     pub users: Vec<String>,
 }
@@ -103,7 +110,13 @@ pub fn request_cases(conn: &mut Conn, id: BuildsetId) -> Result<Vec<BuildCase>, 
                 "builder": builders.get(&request.builderid), "properties": properties,
                 "parentbuild": null, "parentbuilder": null,
             });
-            BuildCase { entity, results: None, previous: None, users: Vec::new() }
+            BuildCase {
+                entity,
+                results: None,
+                previous: None,
+                trouble_since: None,
+                users: Vec::new(),
+            }
         })
         .collect())
 }
@@ -114,6 +127,25 @@ pub fn worker_case(conn: &mut Conn, id: WorkerId) -> Result<Option<Value>, DbErr
         return Ok(None);
     };
     Ok(attach_workers(conn, &[row])?.pop())
+}
+
+/// Adds to the logs that `takes` (step, log) chooses their `content`: the last lines of each.
+pub fn attach_contents(
+    conn: &mut Conn,
+    case: &mut BuildCase,
+    takes: &dyn Fn(&str, &str) -> bool,
+) -> Result<(), DbError> {
+    let steps = case.entity["steps"].as_array_mut().into_iter().flatten();
+    let logs = steps.filter_map(|step| step["logs"].as_array_mut()).flatten();
+    let name = |log: &Value, key: &str| log[key].as_str().unwrap_or_default().to_owned();
+    for log in logs.filter(|log| takes(&name(log, "stepname"), &name(log, "name"))).take(LOGS) {
+        let (id, lines) = (log["logid"].as_i64(), log["num_lines"].as_i64().unwrap_or(0));
+        let Some(id) = id else { continue };
+        let part = logs::lines(conn, LogId(id), (lines - LINES).max(0), LINES)?;
+        log["content"] =
+            json!({ "logid": id, "firstline": part.first_line, "content": part.text });
+    }
+    Ok(())
 }
 
 fn build_cases(
@@ -135,7 +167,7 @@ fn build_cases(
     let parent_builders = parents.values().map(|parent| parent.builderid);
     let builders = builders(conn, rows.iter().map(|row| row.builderid).chain(parent_builders))?;
     let mut properties = build_properties(conn, &ids)?;
-    let previous = previous_results(conn, &ids)?;
+    let earlier = earlier(conn, &ids)?;
     let mut steps = steps(conn, &ids, details)?;
     let mut cases = Vec::with_capacity(rows.len());
     for row in rows {
@@ -143,7 +175,8 @@ fn build_cases(
         let set = request.and_then(|request| sets.get(&request.buildsetid));
         let parent =
             set.and_then(|set| set["parent_buildid"].as_i64()).and_then(|id| parents.get(&id));
-        let previous = previous.get(&row.buildid).copied();
+        let earlier = earlier.get(&row.buildid);
+        let previous = earlier.and_then(|earlier| earlier.results);
         let properties = properties.remove(&row.buildid).unwrap_or_default();
         let users = responsible(conn, BuildId(row.buildid), &properties)?;
         let mut entity = serde_json::to_value(&row).unwrap_or_default();
@@ -164,6 +197,7 @@ fn build_cases(
             entity,
             results: row.results.and_then(Results::from_code),
             previous: previous.and_then(Results::from_code),
+            trouble_since: earlier.and_then(|earlier| earlier.trouble),
             users,
         });
     }
@@ -232,26 +266,36 @@ fn builders(
     Ok(rows.iter().map(|row| row.builderid).zip(entities).collect())
 }
 
+/// What came before a build.
 #[derive(QueryableByName)]
-struct Previous {
+struct Earlier {
     #[diesel(sql_type = BigInt)]
     id: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     results: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    trouble: Option<i64>,
 }
 
-fn previous_results(conn: &mut Conn, builds: &[i64]) -> Result<HashMap<i64, i64>, DbError> {
-    let rows: Vec<Previous> = Sql::new(&format!(
+fn earlier(conn: &mut Conn, builds: &[i64]) -> Result<HashMap<i64, Earlier>, DbError> {
+    let (retry, failure, exception) =
+        (Results::Retry.code(), Results::Failure.code(), Results::Exception.code());
+    let rows: Vec<Earlier> = Sql::new(&format!(
         "SELECT CAST(builds.id AS BIGINT) AS id, \
          (SELECT CAST(earlier.results AS BIGINT) FROM builds earlier \
           WHERE earlier.builderid = builds.builderid AND earlier.number < builds.number \
-          AND earlier.results <> {} ORDER BY earlier.number DESC LIMIT 1) AS results \
+          AND earlier.results <> {retry} ORDER BY earlier.number DESC LIMIT 1) AS results, \
+         (SELECT CAST(bad.number AS BIGINT) FROM builds bad \
+          WHERE bad.builderid = builds.builderid AND bad.number <= builds.number \
+          AND bad.results IN ({failure}, {exception}) AND bad.number > COALESCE(\
+          (SELECT good.number FROM builds good WHERE good.builderid = builds.builderid \
+           AND good.number < builds.number AND good.results IN (0, 1) \
+           ORDER BY good.number DESC LIMIT 1), 0) ORDER BY bad.number LIMIT 1) AS trouble \
          FROM builds WHERE {}",
-        Results::Retry.code(),
         in_list("builds.id", builds.iter().copied())
     ))
     .load(conn)?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.results?))).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// The steps of each build in order, with their logs when wanted.

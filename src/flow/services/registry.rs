@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::ServicePlan;
 use super::{failing_buildset_canceller, old_build_canceller};
-use crate::config::fields::{Fields, closest};
-use crate::config::problems::Problems;
+use crate::config::fields::Fields;
 use crate::config::raw::Raw;
 
 /// One class: its name, and how its own keys are read.
@@ -36,31 +35,17 @@ impl PartialEq for ServiceConfig {
     }
 }
 
-/// Reads one entry of `services`; `None` when its class is unknown.
-pub fn parse(raw: &Raw, path: &str, problems: &mut Problems) -> Option<ServiceConfig> {
-    let mut fields = Fields::of(raw, path, problems);
-    let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.class).collect();
-    let Some(kind) = fields.take("type") else {
-        fields.problem(format!("needs a 'type': {}", known.join(", ")));
-        return None;
-    };
-    let class = kind.as_text().and_then(|name| REGISTRY.iter().find(|e| e.class == name));
-    let Some(class) = class else {
-        let name = kind.as_text().unwrap_or_default();
-        let message = match closest(name, &known) {
-            Some(near) => format!("unknown type '{name}'; did you mean '{near}'?"),
-            None => format!(
-                "the service '{name}' is not supported yet; known are: {}",
-                known.join(", ")
-            ),
-        };
-        fields.problem_at("type", &kind.place, message);
-        return None;
-    };
+/// The class of this name.
+pub fn find(class: &str) -> Option<&'static ServiceClass> {
+    REGISTRY.iter().find(|known| known.class == class)
+}
+
+/// Reads what follows the `type` of the table `raw`.
+pub fn parse(class: &ServiceClass, raw: &Raw, mut fields: Fields<'_>) -> ServiceConfig {
     let name: String = fields.required("name");
     let plan = (class.parse)(&mut fields);
     fields.finish();
-    Some(ServiceConfig { name, class: class.class, plan, written: raw.to_json() })
+    ServiceConfig { name, class: class.class, plan, written: raw.to_json() }
 }
 
 /// The entries of `filters`, each read by `read`.

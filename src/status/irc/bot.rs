@@ -29,8 +29,7 @@ use crate::reporters::irc::IrcConfig;
 const LOST_S: std::ops::Range<u64> = 1..6;
 const FAILED_S: std::ops::Range<u64> = 45..61;
 
-/// Starts the bot `name` below `supervisor` as a child of that name, and puts it into the
-/// directory.
+/// Starts the bot `name` below `supervisor` as `irc NAME`, and puts it into the directory.
 pub fn start(
     supervisor: &Supervisor,
     name: &str,
@@ -43,12 +42,18 @@ pub fn start(
     let bot = Arc::new(Bot::new(name, config, db, announcer, deeds, bots.clone()));
     let handle = IrcHandle::new(bot.clone());
     bots.add(handle.clone());
-    let mailbox = Mailbox::new(name);
-    supervisor.start(ChildSpec::permanent(name), &mailbox, move || {
+    let child = child_name(name);
+    let mailbox = Mailbox::new(child.clone());
+    supervisor.start(ChildSpec::permanent(child), &mailbox, move || {
         let (stop, stopping) = watch::channel(false);
         BotActor { bot: bot.clone(), stop, stopping }
     });
     handle
+}
+
+/// Name of a bot among its siblings.
+pub(super) fn child_name(bot: &str) -> String {
+    format!("irc {bot}")
 }
 
 struct BotActor {

@@ -8,6 +8,7 @@ mod bot;
 mod bots;
 mod commands;
 mod deeds;
+mod front;
 mod handle;
 mod hear;
 mod herald;
@@ -20,6 +21,7 @@ mod shared;
 mod fixture;
 
 pub use bot::start;
+pub use front::IrcFront;
 pub use bots::{IrcBots, Mailer};
 pub use commands::{Ask, COMMANDS, Command, Complaint};
 pub use handle::{Delivery, How, IrcHandle, Whereabouts};

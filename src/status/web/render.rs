@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::pages::text;
 use super::site::Site;
+use crate::flow::links;
 use crate::model::now;
 
 #[derive(RustEmbed)]
@@ -52,7 +53,7 @@ handlebars_helper!(class_name: |results: Value, complete: Value| {
 handlebars_helper!(short: |revision: Value| text::short_revision(revision.as_str().unwrap_or("")));
 handlebars_helper!(person: |author: Value| text::person(author.as_str().unwrap_or("")));
 handlebars_helper!(line: |comments: Value| text::first_line(comments.as_str().unwrap_or("")));
-handlebars_helper!(segment: |name: Value| text::path_segment(name.as_str().unwrap_or("")));
+handlebars_helper!(segment: |name: Value| links::path_segment(name.as_str().unwrap_or("")));
 
 /// `{{when seconds}}`: a moment, told relatively, with the exact time in its title.
 fn when(

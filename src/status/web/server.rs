@@ -19,6 +19,9 @@ use crate::actors::mail::{Child, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
 use crate::config::checked::Listen;
 
+/// Its name among the children of the master.
+pub const NAME: &str = "web";
+
 /// Threads that answer requests. Rendering is quick; the database has threads of its own.
 const WORKERS: usize = 2;
 
@@ -83,9 +86,9 @@ impl Door {
 
 /// Starts the web server as the child `web` of `supervisor`.
 pub fn start(supervisor: &Supervisor, door: Door, site: Site) {
-    let mut spec = ChildSpec::essential("web");
+    let mut spec = ChildSpec::essential(NAME);
     spec.stop_within = Duration::from_secs(PATIENCE_S + 5);
-    let mailbox = Mailbox::new("web");
+    let mailbox = Mailbox::new(NAME);
     supervisor.start(spec, &mailbox, move || WebServer {
         door: door.clone(),
         site: site.clone(),

@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use buildbot::actors::handles::Handles;
 use buildbot::actors::mail::{Child, Mailbox};
-use buildbot::actors::master::{Master, MasterError, OrderDesk, StatusChild};
-use buildbot::actors::supervise::ChildSpec;
+use buildbot::actors::master::{Master, MasterError, OrderDesk, Watcher};
+use buildbot::actors::supervise::{ChildSpec, Supervisor};
+use buildbot::config::checked::MasterConfig;
+use buildbot::config::diff::Diff;
 use buildbot::db::builds::NewBuild;
 use buildbot::db::{Db, buildrequests, builds, masters};
 use buildbot::flow::restart::Budget;
@@ -198,21 +202,26 @@ impl actix::Actor for Stillborn {
 
 impl Child for Stillborn {}
 
+struct Doomed;
+
+#[async_trait(?Send)]
+impl Watcher for Doomed {
+    fn start(&self, supervisor: &Supervisor, _: &Handles) {
+        let budget = Budget { restarts: 1, within: Duration::from_secs(60) };
+        let spec = ChildSpec { budget, ..ChildSpec::essential("web") };
+        supervisor.start(spec, &Mailbox::new("web"), || Stillborn);
+    }
+
+    async fn reconfigure(&self, _: &Supervisor, _: &Handles, _: &Diff, _: &MasterConfig) {}
+}
+
 #[test]
 fn a_master_without_an_essential_part_ends_in_order() {
     run(async {
         let place = Place::new();
         let repository = Repository::new(place.path("repository"));
         let mut setup = place.setup(&config(&repository, &shell("true")));
-        setup.status.push(StatusChild {
-            name: "web".into(),
-            start: Box::new(|supervisor, _| {
-                let budget = Budget { restarts: 1, within: Duration::from_secs(60) };
-                let spec = ChildSpec { budget, ..ChildSpec::essential("web") };
-                supervisor.start(spec, &Mailbox::new("web"), || Stillborn);
-            }),
-            concerns: |_, _| false,
-        });
+        setup.status.push(Box::new(Doomed));
         let db = setup.db.clone();
         let master = Master::start(setup, OrderDesk::default()).await.expect("a master");
         let tree = master.handles().tree.clone();

@@ -91,19 +91,6 @@ pub fn first_line(text: &str) -> String {
     text.trim_start().lines().next().unwrap_or_default().to_owned()
 }
 
-/// A name as one segment of a path.
-pub fn path_segment(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +127,5 @@ mod tests {
         assert_eq!(person("otto@example.org"), "otto@example.org");
         assert_eq!(short_revision("290079eb3aa7b83bb6e4b63be0372b2eb82fb944"), "290079eb3a");
         assert_eq!(short_revision("r1234"), "r1234");
-        assert_eq!(path_segment("multi cb/é"), "multi%20cb%2F%C3%A9");
     }
 }
