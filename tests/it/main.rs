@@ -10,4 +10,5 @@ mod programs;
 mod compat;
 mod db;
 mod api;
+mod irc;
 mod tidy;
