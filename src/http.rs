@@ -3,10 +3,13 @@
 //! TLS trusts what this system trusts. Answers are read up to a limit, and no request waits for
 //! ever.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// The longest time to connect, and the longest silence in an answer.
@@ -16,13 +19,37 @@ const SILENCE: Duration = Duration::from_secs(60);
 const WHOLE: Duration = Duration::from_secs(300);
 
 /// Reading the certificates of the system takes time; they are read once.
-static TLS: LazyLock<Option<ClientConfig>> = LazyLock::new(|| {
+static ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+});
+
+static TLS: LazyLock<Option<ClientConfig>> = LazyLock::new(|| config(ROOTS.clone()));
+
+fn config(roots: RootCertStore) -> Option<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().ok()?;
     Some(config.with_root_certificates(roots).with_no_client_auth())
-});
+}
+
+/// TLS for clients of other protocols: trusts what this system trusts, and the authorities in the
+/// PEM file `also`. Blocks on files.
+///
+/// # Errors
+/// When that file holds no certificates.
+pub fn tls(also: Option<&Path>) -> Result<Arc<ClientConfig>, HttpError> {
+    let mut roots = ROOTS.clone();
+    if let Some(path) = also {
+        let failed = |why: String| HttpError::Failed(format!("{}: {why}", path.display()));
+        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<_, _>>);
+        let read: Vec<CertificateDer<'_>> = read.map_err(|error| failed(error.to_string()))?;
+        if roots.add_parsable_certificates(read).0 == 0 {
+            return Err(failed("the file holds no certificate of an authority".to_owned()));
+        }
+    }
+    config(roots).map(Arc::new).ok_or(HttpError::NoTls)
+}
 
 /// A client to be configured further, with our TLS and deadlines. Blocks on files the first time.
 ///

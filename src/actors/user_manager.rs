@@ -115,17 +115,36 @@ fn find(conn: &mut Conn, id: &str) -> Result<Option<crate::model::User>, DbError
     }
 }
 
-/// The first attribute finds or makes the user, the others are added to it.
+/// Whoever has one of the attributes is the user; if nobody has, the first one makes a user. The
+/// others are added to it.
 fn add(conn: &mut Conn, command: &UserCommand, user: &UserInfo) -> Result<Touched, DbError> {
     let UserInfo { identifier, attributes } = user;
     let Some(((kind, value), others)) = attributes.split_first() else {
         return update(conn, command, user);
     };
-    let uid = users::find_or_create(conn, identifier, kind, value)?;
+    let uid = match users::with_any(conn, attributes)? {
+        Some(uid) => {
+            name_found(conn, uid, identifier)?;
+            users::set_attribute(conn, uid, kind, value)?;
+            uid
+        }
+        None => users::find_or_create(conn, identifier, kind, value)?,
+    };
     for (kind, value) in others {
         users::set_attribute(conn, uid, kind, value)?;
     }
     Ok(Touched { identifier: identifier.clone(), uid: Some(uid), attributes: attributes.len() })
+}
+
+/// A user that a change has made is called as its author: what an admin wants to call it is better,
+/// and what finds it from then on.
+fn name_found(conn: &mut Conn, uid: i64, identifier: &str) -> Result<(), DbError> {
+    let known = users::get(conn, uid)?;
+    let made_by_change = known.attributes.iter().any(|(_, value)| *value == known.identifier);
+    if made_by_change && users::by_identifier(conn, identifier)?.is_none() {
+        users::rename(conn, uid, identifier)?;
+    }
+    Ok(())
 }
 
 fn update(conn: &mut Conn, command: &UserCommand, user: &UserInfo) -> Result<Touched, DbError> {
@@ -140,4 +159,60 @@ fn update(conn: &mut Conn, command: &UserCommand, user: &UserInfo) -> Result<Tou
         }
     }
     Ok(Touched { identifier: identifier.clone(), uid, attributes: attributes.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::changes;
+    use crate::model::NewChange;
+
+    fn info(identifier: &str, attributes: &[(&str, &str)]) -> UserInfo {
+        let attributes =
+            attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        UserInfo { identifier: identifier.into(), attributes }
+    }
+
+    fn adding(user: UserInfo) -> UserCommand {
+        let (bb_username, bb_password, ids) = (None, None, Vec::new());
+        UserCommand { op: UserOp::Add, bb_username, bb_password, ids, info: vec![user] }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_known_by_an_attribute_or_an_address_is_not_added_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(dir.path().join("state.sqlite").to_str().unwrap()).unwrap();
+        let change = NewChange {
+            author: "Anna <anna@x.org>".into(),
+            src: Some("git".into()),
+            ..NewChange::default()
+        };
+        db.write(move |conn| changes::add(conn, &change, 0)).await.unwrap();
+        // What is added, and who it is then: number and identifier.
+        for (user, uid, identifier) in [
+            (info("bob", &[("svn", "bob")]), 2, "bob"),
+            (info("anna", &[("hg", "ann"), ("email", "Anna@x.org")]), 1, "anna"),
+            (info("berg", &[("git", "Anna <anna@x.org>")]), 1, "anna"),
+            (info("berg", &[("bzr", "A. Berg <anna@x.org>"), ("svn", "anna")]), 1, "anna"),
+            (info("bobby", &[("svn", "bob"), ("email", "bob@x.org")]), 2, "bobby"),
+            (info("bot", &[("email", "noreply@x.org")]), 3, "bot"),
+        ] {
+            let command = adding(user.clone());
+            let told = db.write(move |conn| run(conn, &command)).await.unwrap();
+            let UserReport::Added(added) = told else { panic!("{told:?}") };
+            assert_eq!(added[0].uid, Some(uid), "{user:?}");
+            let stored = db.read(move |conn| users::get(conn, uid)).await.unwrap();
+            assert_eq!(stored.identifier, identifier, "{user:?}");
+        }
+        let mut anna = db.read(|conn| users::get(conn, 1)).await.unwrap().attributes;
+        anna.sort();
+        let expected = [
+            ("bzr", "A. Berg <anna@x.org>"),
+            ("email", "Anna@x.org"),
+            ("git", "Anna <anna@x.org>"),
+            ("hg", "ann"),
+            ("svn", "anna"),
+        ];
+        assert_eq!(anna, expected.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
+    }
 }

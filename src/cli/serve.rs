@@ -93,8 +93,9 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let base = base.clone();
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
-    let status: Vec<Box<dyn Watcher>> =
-        vec![Box::new(Targets), Box::new(IrcFront::new(IrcBots::default())), Box::new(front::watcher(&config)?)];
+    let front = front::watcher(&config)?;
+    let bots = IrcFront::new(IrcBots::default());
+    let status: Vec<Box<dyn Watcher>> = vec![Box::new(Targets), Box::new(bots), Box::new(front)];
     Ok(Setup { basedir: base.path, config_file, config, db, status })
 }
 

@@ -17,9 +17,9 @@ use crate::flow::priority::Priority;
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
 use crate::flow::services::registry::ServiceConfig;
-use crate::reporters::ReporterConfig;
 use crate::flow::verdict::Verdict;
 use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
+use crate::reporters::ReporterConfig;
 use crate::schedulers::{Scheduler, TryEntry};
 use crate::steps::StepPlan;
 

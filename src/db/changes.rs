@@ -4,21 +4,15 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::dialect::{self, BATCH, Zero, insert_all, insert_id};
+use super::dialect::{BATCH, insert_all, insert_id};
 use super::schema::{
-    buildrequests, builds, buildset_sourcestamps, change_files, change_properties, change_users,
-    changes,
+    buildset_sourcestamps, change_files, change_properties, change_users, changes,
 };
-use super::{Conn, DbError, json, sourcestamps, users};
+use super::{Conn, DbError, build_changes, json, sourcestamps, users};
 use crate::model::{
-    BuildId, BuilderId, BuildsetId, Change, ChangeId, NewChange, NewSourceStamp, Properties,
-    SourceStamp, SourceStampId, Timestamp,
+    BuildId, BuildsetId, Change, ChangeId, NewChange, NewSourceStamp, Properties, SourceStamp,
+    SourceStampId, Timestamp,
 };
-
-/// Changes that one build can answer for at most.
-const MAX_OF_BUILD: i64 = 500;
-/// Successful builds that are searched for one of the same branch at most.
-const MAX_PREVIOUS: i64 = 1000;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = changes)]
@@ -222,83 +216,13 @@ pub(super) fn for_sourcestamps(
     Ok(first)
 }
 
-/// What is new in a build: for each codebase its change and that change's ancestors, back to the
-/// change of the last successful build of the same builder, repository, branch and codebase.
-/// Newest first; at most 500 per codebase.
+/// What is new in a build, see [`build_changes`]; newest first.
 pub fn for_build(conn: &mut Conn, build: BuildId) -> Result<Vec<Change>, DbError> {
-    let (builder, number, buildset): (BuilderId, i64, BuildsetId) = builds::table
-        .inner_join(buildrequests::table.on(buildrequests::id.eq(builds::buildrequestid)))
-        .filter(builds::id.eq(build))
-        .select((builds::builderid, builds::number, buildrequests::buildsetid))
-        .first(conn)?;
-    let stamps = sourcestamps::for_buildset(conn, buildset)?;
-    let previous = previous_success(conn, builder, number, &stamps)?;
-    let from = changes_by_codebase(conn, &stamps)?;
-    let until: HashMap<String, ChangeId> =
-        changes_by_codebase(conn, &previous)?.into_iter().collect();
-    let mut ids = Vec::new();
-    for (codebase, change) in from {
-        let until = until.get(&codebase).copied();
-        if until != Some(change) {
-            ids.extend(dialect::ancestors(conn, change, until, MAX_OF_BUILD)?);
-        }
-    }
+    let mut news = build_changes::of_builds(conn, &[build])?;
+    let ids = news.remove(&build).ok_or(DbError::NotFound)?.changes;
     let mut found: HashMap<ChangeId, Change> =
         get_many(conn, &ids)?.into_iter().map(|change| (change.id, change)).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
-}
-
-fn changes_by_codebase(
-    conn: &mut Conn,
-    stamps: &[SourceStamp],
-) -> Result<Vec<(String, ChangeId)>, DbError> {
-    let ids: Vec<SourceStampId> = stamps.iter().map(|stamp| stamp.id).collect();
-    let change_of = for_sourcestamps(conn, &ids)?;
-    Ok(stamps
-        .iter()
-        .filter_map(|stamp| Some((stamp.codebase.clone(), *change_of.get(&stamp.id)?)))
-        .collect())
-}
-
-/// The stamps of the last successful earlier build with the same sources; empty when there is none.
-fn previous_success(
-    conn: &mut Conn,
-    builder: BuilderId,
-    number: i64,
-    stamps: &[SourceStamp],
-) -> Result<Vec<SourceStamp>, DbError> {
-    let wanted = sources(stamps);
-    let earlier: Vec<BuildsetId> = builds::table
-        .inner_join(buildrequests::table.on(buildrequests::id.eq(builds::buildrequestid)))
-        .filter(builds::builderid.eq(builder))
-        .filter(builds::number.lt(number))
-        .filter(builds::results.eq(Zero.nullable())) // SUCCESS
-        .order(builds::number.desc())
-        .limit(MAX_PREVIOUS)
-        .select(buildrequests::buildsetid)
-        .load(conn)?;
-    // Nearly always the very first ones match: look at few before many.
-    let (near, far) = earlier.split_at(earlier.len().min(20));
-    for part in [near, far] {
-        if part.is_empty() {
-            continue;
-        }
-        let mut of = sourcestamps::for_buildsets(conn, part)?;
-        let matching =
-            part.iter().find(|id| of.get(id).is_some_and(|stamps| sources(stamps) == wanted));
-        if let Some(id) = matching {
-            return Ok(of.remove(id).unwrap_or_default());
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// What must be equal in two builds that are compared.
-fn sources(stamps: &[SourceStamp]) -> std::collections::BTreeSet<(&str, Option<&str>, &str)> {
-    stamps
-        .iter()
-        .map(|stamp| (stamp.repository.as_str(), stamp.branch.as_deref(), stamp.codebase.as_str()))
-        .collect()
 }
 
 /// The changes that the source stamps of a buildset stand for.

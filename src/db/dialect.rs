@@ -3,6 +3,8 @@
 //! A macro expands its statement once per backend, so that each is checked against the backend
 //! that runs it.
 
+use std::collections::HashMap;
+
 use diesel::backend::Backend;
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -10,7 +12,7 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, define_sql_function};
 
 use super::{Conn, DbError};
-use crate::model::ChangeId;
+use crate::model::{BuildId, BuildsetId, ChangeId};
 
 define_sql_function! {
     /// Key of the row that this connection inserted last (SQLite).
@@ -114,31 +116,84 @@ macro_rules! find_or_create_named {
 
 pub(super) use {find_or_create_named, insert_all, insert_id, insert_or_ignore};
 
+/// Two numbers that belong together.
 #[derive(QueryableByName)]
-struct Ancestor {
+struct Pair {
     #[diesel(sql_type = BigInt)]
-    id: i64,
+    one: i64,
+    #[diesel(sql_type = BigInt)]
+    other: i64,
 }
 
-/// `from` and its ancestors, newest first, at most `limit` of them and not including `until`.
+/// A change, and the ancestor of it at which to stop.
+pub(super) type Line = (ChangeId, Option<ChangeId>);
+
+/// For each line the change and its ancestors, newest first, at most `limit` of them and not
+/// including the one at which to stop. At most [`BATCH`] lines.
 pub(super) fn ancestors(
     conn: &mut Conn,
-    from: ChangeId,
-    until: Option<ChangeId>,
+    lines: &[Line],
     limit: i64,
-) -> Result<Vec<ChangeId>, DbError> {
-    let rows: Vec<Ancestor> = diesel::sql_query(
-        "WITH RECURSIVE line(id, parent, n) AS ( \
-         SELECT changeid, parent_changeids, 1 FROM changes WHERE changeid = ? \
+) -> Result<HashMap<Line, Vec<ChangeId>>, DbError> {
+    let mut found: HashMap<Line, Vec<ChangeId>> = HashMap::new();
+    if lines.is_empty() {
+        return Ok(found);
+    }
+    let until = |line: &Line| line.1.map_or(-1, |id| id.0);
+    // Numbers only.
+    let begins: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(place, line)| format!("({place}, {}, {})", line.0.0, until(line)))
+        .collect();
+    let rows: Vec<Pair> = diesel::sql_query(format!(
+        "WITH RECURSIVE begins(place, origin, until) AS (VALUES {}), \
+         line(place, until, id, parent, n) AS ( \
+         SELECT b.place, b.until, c.changeid, c.parent_changeids, 1 \
+         FROM begins b JOIN changes c ON c.changeid = b.origin \
          UNION ALL \
-         SELECT c.changeid, c.parent_changeids, line.n + 1 \
+         SELECT line.place, line.until, c.changeid, c.parent_changeids, line.n + 1 \
          FROM line JOIN changes c ON c.changeid = line.parent \
-         WHERE line.n < ? AND c.changeid != ?) \
-         SELECT id FROM line ORDER BY n",
-    )
-    .bind::<BigInt, _>(from.0)
+         WHERE line.n < ? AND c.changeid != line.until) \
+         SELECT place AS one, id AS other FROM line ORDER BY place, n",
+        begins.join(", ")
+    ))
     .bind::<BigInt, _>(limit)
-    .bind::<BigInt, _>(until.map_or(-1, |id| id.0))
     .load(conn)?;
-    Ok(rows.into_iter().map(|row| ChangeId(row.id)).collect())
+    for Pair { one, other } in rows {
+        let line = usize::try_from(one).ok().and_then(|place| lines.get(place));
+        if let Some(line) = line {
+            found.entry(*line).or_default().push(ChangeId(other));
+        }
+    }
+    Ok(found)
+}
+
+/// For each build the buildsets of the successful builds of its builder before it, at most `limit`
+/// of them, the newest first. At most [`BATCH`] builds.
+pub(super) fn successes_before(
+    conn: &mut Conn,
+    builds: &[BuildId],
+    limit: i64,
+) -> Result<HashMap<BuildId, Vec<BuildsetId>>, DbError> {
+    let mut found: HashMap<BuildId, Vec<BuildsetId>> = HashMap::new();
+    if builds.is_empty() {
+        return Ok(found);
+    }
+    let ids: Vec<String> = builds.iter().map(|id| id.0.to_string()).collect();
+    // CROSS JOIN keeps SQLite to this order of the tables.
+    let rows: Vec<Pair> = diesel::sql_query(format!(
+        "SELECT t.id AS one, r.buildsetid AS other FROM builds t CROSS JOIN builds b \
+         CROSS JOIN buildrequests r WHERE t.id IN ({}) AND b.id IN ( \
+         SELECT p.id FROM builds p WHERE p.builderid = t.builderid AND p.number < t.number \
+         AND p.results = 0 ORDER BY p.number DESC LIMIT ?) \
+         AND r.id = b.buildrequestid ORDER BY t.id, b.number DESC",
+        ids.join(", ")
+    ))
+    .bind::<BigInt, _>(limit)
+    .load(conn)?;
+    for Pair { one, other } in rows {
+        found.entry(BuildId(one)).or_default().push(BuildsetId(other));
+    }
+    Ok(found)
 }

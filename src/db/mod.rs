@@ -26,6 +26,8 @@ pub mod workers;
 pub mod schedulers;
 pub mod changesources;
 pub mod changes;
+mod build_changes;
+pub mod blame;
 pub mod collapsing;
 pub mod sourcestamps;
 pub mod buildsets;

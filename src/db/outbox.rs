@@ -193,8 +193,7 @@ pub fn close(conn: &mut Conn, id: i64, outcome: &Outcome, now: Timestamp) -> Res
             .set((attempts, rs_outbox::due_at.eq(due_at), rs_outbox::error.eq(short(error))))
             .execute(conn)?,
         Outcome::Apart(parts) => {
-            let target: String =
-                rs_outbox::table.find(id).select(rs_outbox::target).first(conn)?;
+            let target: String = rs_outbox::table.find(id).select(rs_outbox::target).first(conn)?;
             queue(conn, &target, parts, now)?;
             diesel::delete(rs_outbox::table.find(id)).execute(conn)?
         }

@@ -1,25 +1,60 @@
 //! Users: whom changes are attributed to, and who was added with `buildbot user`.
+//!
+//! One user may have several identities: one per version control system, and a mail address. The
+//! rows are such that a stock master finds the same users: it looks for the author of a change as
+//! it is written, under the name of the system.
 
 use diesel::prelude::*;
+use diesel::sql_types;
 
-use super::dialect::insert_id;
+use super::dialect::{insert_id, insert_or_ignore};
 use super::schema::{change_users, users, users_info};
 use super::{Conn, DbError, names};
-use crate::model::User;
+use crate::model::{SYSTEMS, User, Who, address};
 
-/// Version control systems whose authors become users.
-const KINDS: [&str; 7] = ["git", "svn", "hg", "cvs", "darcs", "bzr", "fossil"];
+/// The kind of attribute that holds a mail address.
+pub const EMAIL: &str = "email";
 
 /// Attributes of one user that [`get`] reads at most.
 const ATTRIBUTES: i64 = 1000;
+/// Attributes that contain one address and are looked at, at most.
+const CONTAINING: i64 = 100;
+
+diesel::define_sql_function! {
+    /// In lower case; of some databases in ASCII only.
+    fn lower(text: sql_types::Text) -> sql_types::Text;
+}
 
 /// The user behind `author` of the version control system `src`, found or created; `None` for a
 /// system that Buildbot does not keep users of.
+///
+/// Who has exactly this author as an attribute is found first, as by stock. Otherwise whoever has
+/// its mail address, in `email` or in the author of any system, gets it as one more attribute. The
+/// table holds one author per user and system: a second one is not stored, and is found by its
+/// address each time.
 pub(super) fn for_change(conn: &mut Conn, src: &str, author: &str) -> Result<Option<i64>, DbError> {
-    if !KINDS.contains(&src) {
+    if !SYSTEMS.contains(&src) {
         return Ok(None);
     }
-    find_or_create(conn, author, src, author).map(Some)
+    let who = Who::parse(src, author);
+    let identity = who.identity(src, author);
+    if let Some(uid) = with_attribute(conn, src, identity)? {
+        return Ok(Some(uid));
+    }
+    let address = who.personal_address();
+    let known = match address {
+        Some(address) => with_address(conn, address)?,
+        None => None,
+    };
+    let uid = match known {
+        Some(uid) => uid,
+        None => create(conn, identity)?,
+    };
+    add_if_free(conn, uid, src, identity)?;
+    if let Some(address) = address {
+        add_if_free(conn, uid, EMAIL, address)?;
+    }
+    Ok(Some(uid))
 }
 
 /// The user who has `value` as an attribute of this `kind`; if there is none, a new one called
@@ -30,22 +65,75 @@ pub fn find_or_create(
     kind: &str,
     value: &str,
 ) -> Result<i64, DbError> {
-    let found: Option<i64> = users_info::table
-        .filter(users_info::attr_type.eq(kind))
-        .filter(users_info::attr_data.eq(value))
-        .select(users_info::uid)
-        .first(conn)
-        .optional()?;
-    if let Some(uid) = found {
+    if let Some(uid) = with_attribute(conn, kind, value)? {
         return Ok(uid);
     }
-    let identifier = free_identifier(conn, identifier)?;
-    let uid = insert_id!(
-        conn,
-        diesel::insert_into(users::table).values(users::identifier.eq(identifier))
-    )?;
+    let uid = create(conn, identifier)?;
     add_attribute(conn, uid, kind, value)?;
     Ok(uid)
+}
+
+/// The user who has one of these attributes, or the mail address in one of them.
+pub fn with_any(conn: &mut Conn, attributes: &[(String, String)]) -> Result<Option<i64>, DbError> {
+    for (kind, value) in attributes {
+        if let Some(uid) = with_attribute(conn, kind, value)? {
+            return Ok(Some(uid));
+        }
+    }
+    for (kind, value) in attributes {
+        let who = Who::parse(kind, value);
+        let says_address = kind == EMAIL || SYSTEMS.contains(&kind.as_str());
+        let address = who.personal_address().filter(|_| says_address);
+        if let Some(address) = address
+            && let Some(uid) = with_address(conn, address)?
+        {
+            return Ok(Some(uid));
+        }
+    }
+    Ok(None)
+}
+
+fn with_attribute(conn: &mut Conn, kind: &str, value: &str) -> Result<Option<i64>, DbError> {
+    let found = users_info::table
+        .filter(users_info::attr_type.eq(kind))
+        .filter(users_info::attr_data.eq(value))
+        .select(users_info::uid);
+    Ok(found.first(conn).optional()?)
+}
+
+/// The user whose mail address this is: as the attribute `email`, or else, the oldest first, in an
+/// author. That last search reads the whole table, but only for an author whom nobody is
+/// remembered by.
+fn with_address(conn: &mut Conn, address: &str) -> Result<Option<i64>, DbError> {
+    if let Some(uid) = with_attribute(conn, EMAIL, address)? {
+        return Ok(Some(uid));
+    }
+    let escaped = address.to_lowercase().replace('_', "\\_").replace('%', "\\%");
+    let rows: Vec<(i64, String, String)> = users_info::table
+        .filter(lower(users_info::attr_data).like(format!("%{escaped}%")).escape('\\'))
+        .filter(users_info::attr_type.eq_any(SYSTEMS.into_iter().chain([EMAIL])))
+        .order(users_info::uid)
+        .limit(CONTAINING)
+        .select((users_info::uid, users_info::attr_type, users_info::attr_data))
+        .load(conn)?;
+    let found = rows.into_iter().find(|(_, kind, value)| {
+        Who::parse(kind, value).address.is_some_and(|has| address::same(&has, address))
+    });
+    Ok(found.map(|(uid, ..)| uid))
+}
+
+fn create(conn: &mut Conn, identifier: &str) -> Result<i64, DbError> {
+    let identifier = free_identifier(conn, identifier)?;
+    let row = diesel::insert_into(users::table).values(users::identifier.eq(identifier));
+    Ok(insert_id!(conn, row)?)
+}
+
+/// Adds an attribute, unless the user has one of this kind or somebody else has the same.
+fn add_if_free(conn: &mut Conn, uid: i64, kind: &str, value: &str) -> Result<(), DbError> {
+    let row =
+        (users_info::uid.eq(uid), users_info::attr_type.eq(kind), users_info::attr_data.eq(value));
+    insert_or_ignore!(conn, users_info::table, row)?;
+    Ok(())
 }
 
 /// The user with this identifier.

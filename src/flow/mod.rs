@@ -21,6 +21,7 @@ pub mod calendar;
 pub mod timed;
 pub mod sources;
 pub mod verdict;
+pub mod interested;
 pub mod force;
 pub mod try_job;
 pub mod user_report;
@@ -43,3 +44,5 @@ pub mod expression;
 pub mod build_state;
 pub mod loglines;
 pub mod test_reports;
+
+pub use crate::model::address;

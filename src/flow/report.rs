@@ -87,7 +87,8 @@ impl Modes {
 
     /// Their names, for templates.
     pub fn names(&self) -> Vec<&'static str> {
-        let name = |mode: &Mode| NAMES.iter().find(|(_, known)| known == mode).map(|(name, _)| *name);
+        let name =
+            |mode: &Mode| NAMES.iter().find(|(_, known)| known == mode).map(|(name, _)| *name);
         self.0.iter().filter_map(name).collect()
     }
 }

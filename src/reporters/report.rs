@@ -56,7 +56,9 @@ impl Body {
                 items.extend(more);
             }
             _ => {
-                tracing::warn!("two reports of different kinds cannot be one; the second is left out");
+                tracing::warn!(
+                    "two reports of different kinds cannot be one; the second is left out"
+                );
             }
         }
     }

@@ -106,6 +106,7 @@ const ALL: &[&str] = &[
     "events",
     "http",
     "db",
+    "reporters",
     "steps",
     "schedulers",
     "change_sources",

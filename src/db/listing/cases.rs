@@ -142,8 +142,7 @@ pub fn attach_contents(
         let (id, lines) = (log["logid"].as_i64(), log["num_lines"].as_i64().unwrap_or(0));
         let Some(id) = id else { continue };
         let part = logs::lines(conn, LogId(id), (lines - LINES).max(0), LINES)?;
-        log["content"] =
-            json!({ "logid": id, "firstline": part.first_line, "content": part.text });
+        log["content"] = json!({ "logid": id, "firstline": part.first_line, "content": part.text });
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::Site;
 use crate::db::listing::{BuildCase, BuildsetCase};
-use crate::flow::report::{self, Modes};
 use crate::flow::links;
+use crate::flow::report::{self, Modes};
 use crate::model::Results;
 
 /// The context of a message about one build.
@@ -130,16 +130,19 @@ fn source_of(build: &Value) -> String {
 /// The steps with the name and the colour of their results.
 fn steps(build: &Value) -> Vec<Value> {
     let steps = build["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    steps.iter().map(|step| {
-        let results = step["results"].as_i64().and_then(Results::from_code);
-        let mut seen = Map::new();
-        for key in ["number", "name", "logs"] {
-            seen.insert(key.to_owned(), step[key].clone());
-        }
-        seen.insert("result".to_owned(), json!(results.map_or("not finished", Results::name)));
-        seen.insert("style".to_owned(), json!(results.map_or("", style)));
-        Value::Object(seen)
-    }).collect()
+    steps
+        .iter()
+        .map(|step| {
+            let results = step["results"].as_i64().and_then(Results::from_code);
+            let mut seen = Map::new();
+            for key in ["number", "name", "logs"] {
+                seen.insert(key.to_owned(), step[key].clone());
+            }
+            seen.insert("result".to_owned(), json!(results.map_or("not finished", Results::name)));
+            seen.insert("style".to_owned(), json!(results.map_or("", style)));
+            Value::Object(seen)
+        })
+        .collect()
 }
 
 /// Colours as in stock's mails.

@@ -120,7 +120,8 @@ fn templates(fields: &mut Fields<'_>, standard: fn(Kind) -> Formatter) -> Format
     let body = template(fields, "template", language, kind);
     let subject = template(fields, "subject", language, Kind::Plain);
     let _: Option<bool> = fields.optional("want_properties"); // they are always there
-    let wanted = Details { steps: fields.or_default("want_steps"), logs: fields.or_default("want_logs") };
+    let wanted =
+        Details { steps: fields.or_default("want_steps"), logs: fields.or_default("want_logs") };
     let contents: LogChoice = fields.or_default("want_logs_content");
     let ctx = fields.take("ctx").map(|raw| (raw.to_json(), raw));
     let standard = standard(if kind == Kind::Json { Kind::Plain } else { kind });

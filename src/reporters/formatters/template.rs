@@ -85,9 +85,11 @@ fn environment(html: bool) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     // `build['properties'].get('branch', ['?'])` and `", ".join(blamelist)`.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.set_auto_escape_callback(move |_| {
-        if html { AutoEscape::Html } else { AutoEscape::None }
-    });
+    environment.set_auto_escape_callback(
+        move |_| {
+            if html { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment
 }
 
@@ -129,7 +131,12 @@ mod tests {
             (jinja, Kind::Html, "{{ who[0] }}", "Ann &lt;a@b.c&gt;"),
             (jinja, Kind::Plain, "{{ build['properties'].get('x', ['?'])[0] }}", "?"),
             (jinja, Kind::Plain, "{{ build.properties.branch[0] }}{{ nothing }}", "main"),
-            (jinja, Kind::Plain, "{{ names[results] }}{% if nothing.at.all %}!{% endif %}", "success"),
+            (
+                jinja,
+                Kind::Plain,
+                "{{ names[results] }}{% if nothing.at.all %}!{% endif %}",
+                "success",
+            ),
             (handlebars, Kind::Plain, "{{join who}}", "Ann <a@b.c>, Bob"),
             (handlebars, Kind::Html, "{{who.[0]}}", "Ann &lt;a@b.c&gt;"),
             (handlebars, Kind::Plain, "{{#each who}}{{this}};{{/each}}", "Ann <a@b.c>;Bob;"),

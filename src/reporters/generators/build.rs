@@ -48,9 +48,8 @@ impl BuildStatus {
 
 /// What `BuildStatusGenerator` and `BuildSetStatusGenerator` have in common.
 pub(super) fn telling(fields: &mut Fields<'_>) -> Telling {
-    let one_line = |subject: &String| {
-        subject.contains(['\n', '\r']).then(|| "must be one line".to_owned())
-    };
+    let one_line =
+        |subject: &String| subject.contains(['\n', '\r']).then(|| "must be one line".to_owned());
     Telling {
         selection: Selection::read(fields),
         modes: fields.or_default("mode"),

@@ -23,7 +23,9 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Box<dyn Generator> {
             add_logs: LogChoice::None,
             add_patch: fields.or_default("add_patch"),
         },
-        formatter: message_formatter(fields, "formatter", || Formatter::renderable("Build pending.")),
+        formatter: message_formatter(fields, "formatter", || {
+            Formatter::renderable("Build pending.")
+        }),
     })
 }
 

@@ -41,7 +41,9 @@ impl BuildStartEnd {
             start: message_formatter(fields, "start_formatter", || {
                 Formatter::renderable("Build started.")
             }),
-            end: message_formatter(fields, "end_formatter", || Formatter::renderable("Build done.")),
+            end: message_formatter(fields, "end_formatter", || {
+                Formatter::renderable("Build done.")
+            }),
         }
     }
 }

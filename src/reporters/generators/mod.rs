@@ -115,8 +115,7 @@ impl Telling {
     }
 
     fn logs(&self, case: &BuildCase, formatter: &Formatter) -> Vec<Value> {
-        let chosen =
-            if self.add_logs.is_none() { formatter.contents() } else { &self.add_logs };
+        let chosen = if self.add_logs.is_none() { formatter.contents() } else { &self.add_logs };
         let steps = case.entity["steps"].as_array().into_iter().flatten();
         let logs = steps.filter_map(|step| step["logs"].as_array()).flatten();
         let taken = logs.filter(|log| {

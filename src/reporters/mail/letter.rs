@@ -91,9 +91,9 @@ impl Letter {
             Some((log["logid"].as_i64()?, name))
         };
         Ok(Letter {
-            subject: one_line(&report.subject.clone().unwrap_or_else(|| {
-                format!("Buildbot {}", site.title)
-            })),
+            subject: one_line(
+                &report.subject.clone().unwrap_or_else(|| format!("Buildbot {}", site.title)),
+            ),
             html: kind == Kind::Html,
             text,
             users: report.users.clone(),

@@ -145,9 +145,8 @@ fn server(fields: &mut Fields<'_>) -> Server {
     };
     let (user, password) =
         (fields.optional::<String>("smtpUser"), fields.optional::<String>("smtpPassword"));
-    let in_range = |port: &i64| {
-        u16::try_from(*port).is_err().then(|| "must be a port: 1 to 65535".to_owned())
-    };
+    let in_range =
+        |port: &i64| u16::try_from(*port).is_err().then(|| "must be a port: 1 to 65535".to_owned());
     let port = fields.optional_checked("smtpPort", in_range).unwrap_or(25);
     if user.is_some() != password.is_some() {
         fields.problem("needs both smtpUser and smtpPassword, or none of them");
@@ -166,7 +165,7 @@ fn read_mailbox(text: &str) -> Result<Mailbox, String> {
 }
 
 fn mailbox(fields: &mut Fields<'_>, key: &'static str) -> Option<Mailbox> {
-    let text: String = fields.required_checked(key, |text| read_mailbox(text).err());
+    let text: String = fields.required_checked(key, |text: &String| read_mailbox(text).err());
     read_mailbox(&text).ok()
 }
 
@@ -249,11 +248,17 @@ mod tests {
             (json!({ "fromaddr": from, "useTls": true, "useSmtps": true }), "not both"),
             (json!({ "fromaddr": from, "smtpUser": "u" }), "both smtpUser and smtpPassword"),
             (json!({ "fromaddr": from, "smtpPort": 70000 }), "must be a port"),
-            (json!({ "fromaddr": from, "extraHeaders": { "Subject": "x" } }), "set by the notifier"),
+            (
+                json!({ "fromaddr": from, "extraHeaders": { "Subject": "x" } }),
+                "set by the notifier",
+            ),
             (json!({ "fromaddr": from, "extraHeaders": { "X: y\n": "x" } }), "name of a header"),
             (json!({ "fromaddr": from, "mode": "broken" }), "no mode 'broken'"),
             (json!({ "fromaddr": from, "mode": "all", "generators": [] }), "not both"),
-            (json!({ "fromaddr": from, "generators": [{ "type": "BuildStatus" }] }), "BuildStatusGenerator"),
+            (
+                json!({ "fromaddr": from, "generators": [{ "type": "BuildStatus" }] }),
+                "BuildStatusGenerator",
+            ),
         ];
         for (written, expected) in table {
             let (_, problems) = read(written.clone());

@@ -88,8 +88,7 @@ fn people(
     let mut names = letter.users.clone();
     for build in &letter.builds {
         let Some(blame) = blamed.remove(&BuildId(build.id)) else { continue };
-        let facts =
-            BuildFacts { builder: &build.builder, tags: &build.tags, files: &blame.files };
+        let facts = BuildFacts { builder: &build.builder, tags: &build.tags, files: &blame.files };
         names.extend(interested.users(facts));
         people.extend(blame.people);
     }

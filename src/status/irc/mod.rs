@@ -21,8 +21,8 @@ mod shared;
 mod fixture;
 
 pub use bot::start;
-pub use front::IrcFront;
 pub use bots::{IrcBots, Mailer};
 pub use commands::{Ask, COMMANDS, Command, Complaint};
+pub use front::IrcFront;
 pub use handle::{Delivery, How, IrcHandle, Whereabouts};
 pub use shared::BotStatus;

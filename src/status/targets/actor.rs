@@ -62,8 +62,7 @@ fn child_name(target: &str) -> String {
 fn start(supervisor: &Supervisor, config: &ReporterConfig, handles: &Handles) {
     let Plan::Messages(reporter) = &config.plan else { return };
     let name = child_name(&config.name);
-    let (target, reporter, handles) =
-        (config.name.clone(), reporter.clone(), handles.clone());
+    let (target, reporter, handles) = (config.name.clone(), reporter.clone(), handles.clone());
     let spec = ChildSpec { over_budget: OverBudget::Park, ..ChildSpec::permanent(name.clone()) };
     supervisor.start(spec, &Mailbox::new(name), move || TargetActor {
         target: target.clone(),

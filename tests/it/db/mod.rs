@@ -4,6 +4,7 @@
 mod crash;
 mod group_commit;
 mod open;
+mod people;
 mod plans;
 mod queue;
 mod read;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use buildbot::db::{
-    Conn, Db, DbError, builders, buildrequests, builds, buildsets, changes, logs, masters, queue,
-    schedulers, test_results, workers,
+    Conn, Db, DbError, blame, builders, buildrequests, builds, buildsets, changes, logs, masters,
+    queue, schedulers, test_results, workers,
 };
 use buildbot::model::*;
 use diesel::connection::{Connection, InstrumentationEvent};
@@ -117,14 +117,20 @@ async fn single_things_are_found_through_their_index() {
     assert_indexed("scheduler_changes", |conn| schedulers::classified(conn, SchedulerId(1))).await;
 }
 
+/// Every build of the recorded database.
+fn all_builds() -> Vec<BuildId> {
+    (1..=53).map(BuildId).collect()
+}
+
 #[tokio::test]
 async fn lists_cost_the_same_however_long_they_are() {
     let db = recorded("state-small").db;
-    let cases: [(usize, usize); 4] = [
+    let cases: [(usize, usize); 5] = [
         (statements(&db, builders::list).await.len(), 3),
         (statements(&db, workers::list).await.len(), 3),
         (statements(&db, |conn| changes::recent(conn, 100, 0)).await.len(), 4),
         (statements(&db, |conn| buildsets::recent(conn, 100, 0)).await.len(), 4),
+        (statements(&db, |conn| blame::of_builds(conn, &all_builds())).await.len(), 30),
     ];
     for (index, (ours, wanted)) in cases.into_iter().enumerate() {
         assert!(ours <= wanted, "case {index}: {ours} statements, {wanted} were enough");

@@ -16,8 +16,10 @@ fn a_forced_build_is_announced_in_the_channel() {
         alice.asks("force build b it is time", "a build of b is in the queue").await;
         chat.master.build_finished().await;
         let started = format!(":build #1 of b started: {URL}/1");
-        let failed = format!("build #1 of b failed (failed 'sh -c ...' (failure)) with changes by \
-            alice on #dev: {URL}/1");
+        let failed = format!(
+            "build #1 of b failed (failed 'sh -c ...' (failure)) with changes by \
+            alice on #dev: {URL}/1"
+        );
         olga.hears(&started).await;
         let line = olga.hears("build #1 of b failed").await;
         assert!(line.ends_with(&failed) || line.contains(&format!("{URL}/1")), "{line}");

@@ -108,10 +108,7 @@ fn the_master_is_shut_down_by_chat() {
         alice.asks("shutdown start", "I start no more builds").await;
         // Nothing runs, so that is soon.
         olga.hears("QUIT").await;
-        eventually("the bot is stopped", || {
-            chat.bot().status().connected_since.is_none()
-        })
-        .await;
+        eventually("the bot is stopped", || chat.bot().status().connected_since.is_none()).await;
         chat.stop().await;
     });
 }

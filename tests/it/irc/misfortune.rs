@@ -117,7 +117,8 @@ fn a_reconfiguration_moves_the_bot() {
         olga.hears("QUIT").await;
         chat.bot_is_in("#more").await;
         olga.sees_the_bot().await;
-        let none = super::config(server.port, "true", "").split("[[services]]").next().unwrap().to_owned();
+        let none =
+            super::config(server.port, "true", "").split("[[services]]").next().unwrap().to_owned();
         chat.place.reconfigure(&chat.master, &none).await.expect("a good configuration");
         assert!(chat.bots.get("IRC").is_none());
         chat.stop().await;

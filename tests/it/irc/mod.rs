@@ -99,12 +99,7 @@ impl Chat {
     }
 }
 
-async fn launch(
-    place: &Place,
-    port: u16,
-    command: &str,
-    options: &str,
-) -> (TestMaster, IrcBots) {
+async fn launch(place: &Place, port: u16, command: &str, options: &str) -> (TestMaster, IrcBots) {
     let bots = IrcBots::default();
     let mut setup = place.setup(&config(port, command, options));
     setup.status.push(Box::new(IrcFront::new(bots.clone())));

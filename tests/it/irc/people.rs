@@ -10,7 +10,8 @@ fn whoever_is_there_is_told_and_seen_to_answer() {
     run(async {
         let server = Server::start().await;
         let (_olga, mut alice) = two(&server).await;
-        let chat = Chat::joined(&server, "true", "lookup = { \"alice@example.org\" = \"alice\" }").await;
+        let chat =
+            Chat::joined(&server, "true", "lookup = { \"alice@example.org\" = \"alice\" }").await;
         alice.asks("version", "This is buildbot").await;
         let delivery = chat.bot().tell("alice@example.org", "your build failed").await;
         alice.hears("PRIVMSG alice :your build failed").await;

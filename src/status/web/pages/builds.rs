@@ -13,7 +13,7 @@ use crate::db::listing::{
     self, BuildLine, BuildRow, ChangeRow, LogRow, Scope, Spec, StepRow, TestLine, TestResultSetRow,
     all, build_of, in_list,
 };
-use crate::db::{Conn, DbError};
+use crate::db::{Conn, DbError, blame};
 use crate::model::{BuildId, now};
 use crate::status::web::api::json::compact;
 use crate::status::web::render::Frame;
@@ -131,22 +131,19 @@ fn load(conn: &mut Conn, builder: &str, number: i64) -> Result<Option<View>, DbE
             "logs.stepid IN (SELECT steps.id FROM steps WHERE steps.buildid = {id})"
         )),
     )?;
-    let changed = crate::db::changes::for_build(conn, BuildId(id))?;
-    let ids = in_list("changes.changeid", changed.iter().take(CHANGES).map(|change| change.id.0));
+    let blamed = blame::of_builds(conn, &[BuildId(id)])?.remove(&BuildId(id)).unwrap_or_default();
+    let ids = in_list("changes.changeid", blamed.changes.iter().take(CHANGES).map(|id| id.0));
     let mut changes: Vec<ChangeRow> = all(conn, &Scope::condition(ids))?;
     changes.reverse();
     let stamps = listing::stamps_of_buildsets(conn, &[line.build.bsid])?;
     let stamps = stamps.into_values().flatten().map(|stamp| stamp.to_json()).collect();
     let properties = listing::build_properties(conn, &[id])?.remove(&id).unwrap_or_default();
-    let mut blame: Vec<String> = changes.iter().map(|change| change.author.clone()).collect();
-    blame.sort();
-    blame.dedup();
     Ok(Some(View {
         took: line.took,
         left: line.left,
         took_over: taken_in(conn, line.build.buildrequestid)?,
         build: line.build,
-        blame,
+        blame: blamed.people.into_iter().map(|person| person.who).collect(),
         steps: step_views(steps, logs, now),
         changes,
         stamps,
