@@ -47,7 +47,7 @@ pub enum Standing {
     /// On the other side of a netsplit.
     Split,
     Gone,
-    /// Never seen.
+    /// Never seen, or only heard of in private.
     Unknown,
 }
 
@@ -91,6 +91,8 @@ impl Presence {
             None => Standing::Unknown,
             Some(person) if person.split => Standing::Split,
             Some(person) if person.left.is_some() => Standing::Gone,
+            // Nobody would tell the bot that they leave.
+            Some(person) if person.channels.is_empty() => Standing::Unknown,
             Some(person) if person.away => Standing::Away,
             Some(_) => Standing::Here,
         }

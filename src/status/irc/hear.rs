@@ -150,12 +150,7 @@ fn said(bot: &Arc<Bot>, from: &str, account: Option<String>, target: &str, text:
         return Then::Nothing;
     }
     let public = names::is_channel(target);
-    bot.with(|state| {
-        if public {
-            state.presence.joined(from, target, None);
-        }
-        state.presence.spoke(from, now());
-    });
+    bot.with(|state| state.presence.spoke(from, now()));
     if let Some((kind, rest)) = request::ctcp(text) {
         return queried(bot, from, target, kind, rest);
     }

@@ -36,7 +36,7 @@ const REST: Duration = Duration::from_secs(10);
 /// Authors named with a bad build.
 const AUTHORS: usize = 5;
 
-/// Announces until the session ends.
+/// Announces until nothing can be said any more, or the session ends.
 pub async fn run(bot: Arc<Bot>) {
     let mut wakes = bot.announcer.listen();
     settle(&bot).await;
@@ -50,7 +50,6 @@ pub async fn run(bot: Arc<Bot>) {
             }
         };
         match herald.announce(&mut wakes).await {
-            // The session ends as well, and with it this task.
             Trouble::Gone => return,
             Trouble::Db(error) => {
                 tracing::error!(bot = %bot.name, %error, "cannot announce; trying again");

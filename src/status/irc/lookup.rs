@@ -45,7 +45,7 @@ fn candidates(bot: &Bot, user: &str, stored: Option<&User>) -> Vec<String> {
             }
         }
         // What is neither a user's nor anybody's name here says nothing.
-        if stored.is_none() && state.presence.standing(user) != Standing::Unknown {
+        if stored.is_none() && state.presence.person(user).is_some() {
             found.push(user.to_owned());
         }
     });
@@ -54,7 +54,7 @@ fn candidates(bot: &Bot, user: &str, stored: Option<&User>) -> Vec<String> {
         found.extend(alike.map(str::to_owned));
     }
     let mut seen = std::collections::HashSet::new();
-    found.retain(|nick| seen.insert(names::fold(nick)));
+    found.retain(|nick| names::wrong_nick(nick).is_none() && seen.insert(names::fold(nick)));
     found
 }
 

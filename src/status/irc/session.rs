@@ -79,9 +79,9 @@ pub async fn run(bot: &Arc<Bot>, mut stopping: watch::Receiver<bool>) -> End {
     identify(bot);
     let began = Instant::now();
     let mut service = Service { bot: bot.clone(), tasks, heard: Instant::now(), asked: began };
-    service.tasks.spawn_local(herald::run(bot.clone()));
     let why = tokio::select! {
         why = service.serve(&mut lines) => why,
+        () = herald::run(bot.clone()) => "the server takes nothing any more".to_owned(),
         _ = stopping.wait_for(|stop| *stop) => {
             farewell(bot, &mut lines).await;
             return End::Stopped;
@@ -126,7 +126,7 @@ async fn farewell(bot: &Bot, lines: &mut Reader) {
 /// A signed-on connection at work.
 struct Service {
     bot: Arc<Bot>,
-    /// Writer, herald, and commands that are carried out; all end with the session.
+    /// The writer, and commands that are carried out; all end with the session.
     tasks: JoinSet<()>,
     heard: Instant,
     /// When the server was last asked whether it lives, or for the nick.
@@ -172,8 +172,8 @@ impl Service {
             hear::Then::Nothing => None,
             hear::Then::End(why) => Some(why),
             hear::Then::Obey(request) => {
-                // Two of them are the writer and the herald.
-                match self.tasks.len() < TASKS + 2 {
+                // One of them is the writer.
+                match self.tasks.len() <= TASKS {
                     true => {
                         self.tasks.spawn_local(request.obey());
                     }
@@ -206,8 +206,7 @@ impl Service {
         None
     }
 
-    /// A command that panics is logged and hurts nobody else; without its herald or writer a
-    /// session would be mute, but those end with the connection only.
+    /// A command that panics is logged and hurts nobody else.
     fn ended(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended.as_ref()
             && error.is_panic()

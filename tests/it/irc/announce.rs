@@ -57,7 +57,7 @@ fn what_happened_while_the_bot_was_away_is_told_once() {
         let worker = chat.worker().await;
         force(&chat).await;
         chat.master.build_finished().await;
-        let (mut olga, mut alice) = two(&server).await;
+        let (_olga, mut alice) = two(&server).await;
         force(&chat).await;
         chat.master.build_finished().await;
         alice.hears("build #2 of b succeeded").await;
@@ -65,7 +65,7 @@ fn what_happened_while_the_bot_was_away_is_told_once() {
         force(&chat).await;
         chat.master.build_finished().await;
         server.begin().await;
-        olga = super::Person::enter(&server, "olga", "#dev").await;
+        let mut olga = super::Person::enter(&server, "olga", "#dev").await;
         olga.sees_the_bot().await;
         // Whether olga came before or after the bot: what it says is not told twice.
         force(&chat).await;
