@@ -76,7 +76,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "config",
-        ours: &["model", "flow", "steps", "schedulers", "change_sources"],
+        ours: &["model", "flow", "steps", "schedulers", "change_sources", "reporters"],
         never: &["actix", "actix_web", "diesel"],
     },
     Rule {

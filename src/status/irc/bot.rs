@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::bots::IrcBots;
 use super::deeds::Master;
 use super::handle::IrcHandle;
+use super::herald;
 use super::session::{self, End};
 use super::shared::Bot;
 use crate::actors::handles::Handles;
@@ -84,6 +85,9 @@ impl Child for BotActor {
 async fn live(bot: Arc<Bot>, mut stopping: watch::Receiver<bool>) {
     if let Err(error) = bot.recall_rooms().await {
         tracing::error!(bot = %bot.name, %error, "cannot read what rooms are told");
+    }
+    if let Err(error) = herald::find_place(&bot).await {
+        tracing::error!(bot = %bot.name, %error, "cannot find the place in the stream");
     }
     let mut failures = 0;
     while !*stopping.borrow() {

@@ -74,6 +74,18 @@ async fn settle(bot: &Bot) {
     let _ = tokio::time::timeout(SETTLE, waiting).await;
 }
 
+/// The bot's place in the stream. A new bot begins with what happens next, also while it is yet to
+/// connect.
+pub async fn find_place(bot: &Bot) -> Result<i64, DbError> {
+    let kept = bot.deeds.recall(&bot.own_key("place")).await?;
+    if let Some(place) = kept.as_ref().and_then(Value::as_i64) {
+        return Ok(place);
+    }
+    let place = bot.db.read(facts::newest).await?;
+    bot.deeds.remember(&bot.own_key("place"), json!(place)).await?;
+    Ok(place)
+}
+
 /// Why announcing stopped.
 enum Trouble {
     Gone,
@@ -102,18 +114,10 @@ struct Herald {
 }
 
 impl Herald {
-    /// At the bot's place in the stream; a new bot begins with what happens next.
+    /// At the bot's place in the stream.
     async fn begin(bot: Arc<Bot>) -> Result<Herald, DbError> {
-        let kept = bot.deeds.recall(&bot.own_key("place")).await?;
-        let place = match kept.as_ref().and_then(Value::as_i64) {
-            Some(place) => place,
-            None => bot.db.read(facts::newest).await?,
-        };
-        let herald = Herald { bot, place, missed: IndexMap::new(), missed_since: None };
-        if kept.is_none() {
-            herald.keep_place().await?;
-        }
-        Ok(herald)
+        let place = find_place(&bot).await?;
+        Ok(Herald { bot, place, missed: IndexMap::new(), missed_since: None })
     }
 
     /// Tells what happens, until it cannot.

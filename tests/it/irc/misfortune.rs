@@ -28,7 +28,7 @@ fn a_kicked_bot_comes_back() {
                 == [("#dev".to_owned(), Some("kicked by olga: go away".to_owned()))]
         })
         .await;
-        olga.hears("JOIN :#dev").await;
+        chat.bot_is_in("#dev").await;
         olga.asks("version", "This is buildbot").await;
         chat.stop().await;
     });

@@ -1,11 +1,15 @@
 //! Somebody on IRC: a small client that says what it is told and waits for what it shall hear.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::server::Server;
-use crate::world::soon;
+
+/// The longest a line may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Person {
     pub nick: String,
@@ -45,7 +49,7 @@ impl Person {
 
     /// Waits for a line that has this in it.
     pub async fn hears(&mut self, what: &str) -> String {
-        let mut heard = Vec::new();
+        let (nick, mut heard) = (self.nick.clone(), Vec::new());
         let wanted = async {
             while let Some(line) = self.lines.next_line().await.expect("a connection") {
                 if let Some(token) = line.strip_prefix("PING ") {
@@ -59,7 +63,8 @@ impl Person {
             }
             panic!("the connection ended before '{what}'");
         };
-        soon(&format!("{} hears '{what}'", self.nick), wanted).await
+        let outcome = tokio::time::timeout(PATIENCE, wanted).await;
+        outcome.unwrap_or_else(|_| panic!("{nick} waited in vain for '{what}': {heard:#?}"))
     }
 
     /// Asks the bot in `#dev`; waits for an answer with this in it.
