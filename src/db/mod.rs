@@ -48,6 +48,7 @@ pub mod service_facts;
 pub mod test_results;
 pub mod state;
 pub mod users;
+pub mod nicks;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -37,6 +37,7 @@ pub mod retry;
 pub mod source_filter;
 pub mod old_builds;
 pub mod services;
+pub mod irc;
 pub mod markdown;
 pub mod build_properties;
 pub mod interpolate;

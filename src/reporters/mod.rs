@@ -10,6 +10,7 @@ pub mod generators;
 pub mod hassler;
 pub mod lookup;
 pub mod mail;
+pub mod irc;
 pub mod registry;
 mod report;
 mod site;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::hassler::{self, HasslerConfig};
+use super::irc::{self, IrcConfig};
 use super::{Reporter, mail};
 use crate::config::fields::Fields;
 use crate::config::raw::Raw;
@@ -19,12 +20,15 @@ pub struct ReporterClass {
 pub enum Plan {
     /// It sends messages of its own.
     Messages(Arc<dyn Reporter>),
+    /// It talks, and is talked to.
+    Irc(Arc<IrcConfig>),
     /// It follows problems up, in words of others.
     Hassler(Arc<HasslerConfig>),
 }
 
 pub const REGISTRY: &[ReporterClass] = &[
     ReporterClass { class: mail::CLASS, parse: |fields| messages(mail::parse(fields)) },
+    ReporterClass { class: "IRC", parse: |fields| Plan::Irc(irc::parse(fields)) },
     ReporterClass {
         class: "ProblemHassler",
         parse: |fields| Plan::Hassler(Arc::new(hassler::parse(fields))),
@@ -71,6 +75,7 @@ impl ReporterConfig {
                 let generators = reporter.generators().iter();
                 generators.flat_map(|generator| generator.builders()).map(String::as_str).collect()
             }
+            Plan::Irc(_) => Vec::new(),
             Plan::Hassler(hassler) => hassler.builders().iter().map(String::as_str).collect(),
         }
     }

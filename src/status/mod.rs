@@ -2,4 +2,5 @@
 
 pub mod problem;
 pub mod targets;
+pub mod irc;
 pub mod web;

@@ -10,6 +10,7 @@ mod programs;
 mod compat;
 mod db;
 mod api;
+mod irc;
 mod lookup;
 mod mail;
 mod tidy;

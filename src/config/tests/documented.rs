@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 50] = [
+const SECTIONS: [(&str, &str); 51] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -64,6 +64,7 @@ const SECTIONS: [(&str, &str); 50] = [
     ("services[0].filters[0].filter", "### Source stamp filters"),
     ("services[1]", "### FailingBuildsetCanceller"),
     ("services[1].filters[0]", "### FailingBuildsetCanceller"),
+    ("services[2]", "### IRC"),
 ];
 
 fn alien_file() -> String {
@@ -75,7 +76,7 @@ fn alien_file() -> String {
          projects = [{ zzqx = 1 }]\n\
          services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
          filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
-         filters = [{ zzqx = 1 }] }]\n\
+         filters = [{ zzqx = 1 }] }, { type = 'IRC', zzqx = 1 }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\

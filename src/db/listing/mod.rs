@@ -8,6 +8,7 @@ mod builders;
 mod builds;
 mod cases;
 mod changes;
+mod chat;
 mod masters;
 mod overview;
 mod problems;
@@ -27,6 +28,7 @@ pub use cases::{
     worker_case,
 };
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
+pub use chat::{last_of, last_per_builder, running_of};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};
 pub use overview::*;
 pub use problems::{ProblemPerson, ProblemRow, problem_people};

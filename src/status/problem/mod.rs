@@ -10,6 +10,7 @@ mod appointed;
 mod chronicler;
 pub mod commands;
 mod hassler;
+mod irc;
 mod reach;
 mod telling;
 

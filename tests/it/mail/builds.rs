@@ -30,9 +30,11 @@ fn an_author_is_told_of_trouble_and_of_its_end_in_one_thread() {
         repository.commit("README", "hello", "begin");
         let mut smtp = SmtpServer::start(&[]).await;
         let steps = CHECK.replace("REPO", &repository.url());
-        let mail = notifier(smtp.port, "mode = [\"change\"]\nextraRecipients = [\"all@example.org\"]\nmessage_formatter = { template_type = \"plain\" }");
-        let mut master =
-            place.master(&format!("{}\n{mail}", config(&repository, &steps))).await;
+        let mail = notifier(
+            smtp.port,
+            "mode = [\"change\"]\nextraRecipients = [\"all@example.org\"]\nmessage_formatter = { template_type = \"plain\" }",
+        );
+        let mut master = place.master(&format!("{}\n{mail}", config(&repository, &steps))).await;
         let worker = place.worker(&master, "w1").await;
         master.build_finished().await;
         build(&mut master, &repository, "broken", "break it").await;
@@ -44,7 +46,10 @@ fn an_author_is_told_of_trouble_and_of_its_end_in_one_thread() {
         assert_eq!(bad.to, ["all@example.org", "ann@example.org"]);
         assert_eq!(bad.header("To").as_deref(), Some("ann@example.org"));
         assert_eq!(bad.header("Cc").as_deref(), Some("all@example.org"));
-        assert!(bad.text.contains("A new failure has been detected on builder runtests"), "{bad:?}");
+        assert!(
+            bad.text.contains("A new failure has been detected on builder runtests"),
+            "{bad:?}"
+        );
         assert!(bad.text.contains("http://localhost:8010/builders/runtests/builds/2"), "{bad:?}");
         assert!(good.text.contains("A restored build has been detected"), "{good:?}");
         let root = bad.header("References").expect("a thread");
@@ -77,7 +82,11 @@ fn logs_are_attached_and_names_are_harmless() {
         let mail = smtp.mail().await;
         assert_eq!(mail.to, ["ann@example.org"]);
         assert_eq!(mail.header("X-Builder").as_deref(), Some("runtests"));
-        assert!(mail.text.contains("ShellCommand.stdio.gz") || mail.text.contains(".stdio.gz"), "{}", &mail.text[..2000]);
+        assert!(
+            mail.text.contains("ShellCommand.stdio.gz") || mail.text.contains(".stdio.gz"),
+            "{}",
+            &mail.text[..2000]
+        );
         assert!(mail.text.contains("application/gzip"));
         worker.stop().await;
         master.stop().await;

@@ -20,7 +20,11 @@ async fn told_by(place: &Place, port: u16, more: &str) -> (TestMaster, TestWorke
 }
 
 /// Waits for a line of the outbox that `holds`.
-async fn line(master: &TestMaster, what: &str, holds: impl Fn(&outbox::Line) -> bool) -> outbox::Line {
+async fn line(
+    master: &TestMaster,
+    what: &str,
+    holds: impl Fn(&outbox::Line) -> bool,
+) -> outbox::Line {
     crate::world::soon(what, async {
         loop {
             let lines = master.read(|conn| outbox::recent(conn, "mail", 10)).await;
@@ -41,7 +45,10 @@ fn a_server_that_is_away_delays_nothing_else() {
         let (mut master, worker) = told_by(&place, port, "").await;
         let waiting = line(&master, "a failed attempt", |line| line.attempts > 0).await;
         assert_eq!(waiting.state, "queued");
-        assert!(waiting.error.as_deref().is_some_and(|e| e.contains(&port.to_string())), "{waiting:?}");
+        assert!(
+            waiting.error.as_deref().is_some_and(|e| e.contains(&port.to_string())),
+            "{waiting:?}"
+        );
         force(&master).await;
         master.build_finished().await;
         worker.stop().await;
@@ -59,7 +66,10 @@ fn a_refused_recipient_does_not_keep_the_mail_from_the_others() {
         assert_eq!(mail.to, ["all@example.org"]);
         let failed = line(&master, "a refusal", |line| line.state == "failed").await;
         assert!(failed.about.contains("ann@example.org"), "{failed:?}");
-        assert!(failed.error.as_deref().is_some_and(|e| e.contains("no such mailbox")), "{failed:?}");
+        assert!(
+            failed.error.as_deref().is_some_and(|e| e.contains("no such mailbox")),
+            "{failed:?}"
+        );
         worker.stop().await;
         master.stop().await;
     });
