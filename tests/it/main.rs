@@ -12,5 +12,6 @@ mod db;
 mod api;
 mod irc;
 mod lookup;
+mod problems;
 mod mail;
 mod tidy;
