@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, Results, SchedulerId, StepId,
-    TestResultSetId, WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, Change, LogId, ProblemId, Results, SchedulerId,
+    StepId, TestResultSetId, WorkerId,
 };
 
 /// Something that happened.
@@ -128,6 +128,11 @@ pub enum Event {
     },
     SchedulerUpdated {
         scheduler: SchedulerId,
+    },
+    /// A problem was opened or closed, or somebody was told of it or does something about it.
+    ProblemChanged {
+        problem: ProblemId,
+        builder: BuilderId,
     },
     Reconfigured,
 }

@@ -3,8 +3,12 @@
 //! Every command is written to the database first and poked second, so that a client that hangs
 //! up loses nothing.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
 use super::cancelling;
 use super::change_source::Sources;
@@ -18,6 +22,9 @@ use crate::events::Event;
 use crate::flow::force::SOURCE;
 use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId};
 
+/// How often a clean shutdown looks whether builds still run.
+const CLEAN_LOOK: Duration = Duration::from_millis(500);
+
 /// The handle that carries commands. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
@@ -25,6 +32,8 @@ pub struct Control {
     schedulers: Schedulers,
     sources: Sources,
     orders: mpsc::Sender<Order>,
+    /// The wait for the last build, while a clean shutdown is under way.
+    stopping: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 /// What only the master's main loop can do.
@@ -77,7 +86,7 @@ impl Control {
         sources: Sources,
         orders: mpsc::Sender<Order>,
     ) -> Control {
-        Control { surroundings, schedulers, sources, orders }
+        Control { surroundings, schedulers, sources, orders, stopping: Arc::default() }
     }
 
     /// Submits a buildset through a force scheduler.
@@ -107,22 +116,33 @@ impl Control {
 
     /// Submits the same sources and properties again.
     pub async fn rebuild(&self, build: BuildId, owner: &str) -> Result<Submitted, ControlError> {
-        let (owner, now) = (owner.to_owned(), self.surroundings.clock.now());
-        let (buildset, requests) = self
-            .surroundings
-            .db
-            .write(move |conn| {
-                let new = rebuild_of(conn, build, &owner)?;
-                buildsets::submit(conn, &new, now)
-            })
-            .await
-            .map_err(|error| match error {
-                DbError::NotFound => ControlError::NotFound(format!("build {build}")),
-                other => ControlError::Db(other),
-            })?;
+        let owner = owner.to_owned();
+        let submitted = self.submit_by(None, move |conn| rebuild_of(conn, build, &owner)).await;
+        submitted.map_err(|error| match error {
+            ControlError::Db(DbError::NotFound) => ControlError::NotFound(format!("build {build}")),
+            other => other,
+        })
+    }
+
+    /// Submits a buildset in the name of no scheduler but of `who`, such as a chat bot.
+    pub async fn submit(&self, set: NewBuildset, who: &str) -> Result<Submitted, ControlError> {
+        self.submit_by(Some(who.to_owned()), move |_| Ok(set)).await
+    }
+
+    async fn submit_by(
+        &self,
+        scheduler: Option<String>,
+        make: impl FnOnce(&mut Conn) -> Result<NewBuildset, DbError> + Send + 'static,
+    ) -> Result<Submitted, ControlError> {
+        let now = self.surroundings.clock.now();
+        let write = self.surroundings.db.write(move |conn| {
+            let new = make(conn)?;
+            buildsets::submit(conn, &new, now)
+        });
+        let (buildset, requests) = write.await?;
         self.surroundings.announcer.announce(Event::BuildsetSubmitted {
             buildset,
-            scheduler: None,
+            scheduler,
             requests: requests.clone(),
         });
         self.surroundings.distributor.poke();
@@ -165,6 +185,60 @@ impl Control {
             .await?;
         self.surroundings.announcer.announce(Event::SchedulerUpdated { scheduler });
         Ok(())
+    }
+
+    /// Ends the master, with builds that run being retried by the next one.
+    pub async fn shut_down(&self) {
+        // Refused only by a master that is ending already.
+        let _ = self.orders.send(Order::Shutdown).await;
+    }
+
+    /// Starts no more builds, lets the running ones finish, then ends the master. False when that
+    /// is under way already.
+    pub fn shut_down_when_idle(&self) -> bool {
+        let mut stopping = self.stopping();
+        if stopping.is_some() {
+            return false;
+        }
+        self.surroundings.distributor.hold();
+        let control = self.clone();
+        let waiting = actix::spawn(async move {
+            control.idle().await;
+            control.shut_down().await;
+        });
+        *stopping = Some(waiting.abort_handle());
+        true
+    }
+
+    /// Takes a [`shut_down_when_idle`](Self::shut_down_when_idle) back. False when none is under
+    /// way.
+    pub fn cancel_shutdown(&self) -> bool {
+        let Some(waiting) = self.stopping().take() else { return false };
+        waiting.abort();
+        self.surroundings.distributor.release();
+        true
+    }
+
+    /// Is a clean shutdown under way?
+    pub fn is_shutting_down(&self) -> bool {
+        self.stopping().is_some()
+    }
+
+    fn stopping(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no build of this master runs.
+    async fn idle(&self) {
+        let master = self.surroundings.master;
+        loop {
+            match self.surroundings.db.read(move |conn| builds::running(conn, master)).await {
+                Ok(running) if running.is_empty() => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "cannot see which builds run"),
+            }
+            tokio::time::sleep(CLEAN_LOOK).await;
+        }
     }
 
     /// Polls a change source now. False when there is none of that name.

@@ -26,6 +26,7 @@ pub mod master;
 pub mod presence;
 pub mod house;
 pub mod handles;
+pub mod memory;
 pub mod control;
 mod cancelling;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use buildbot_worker::daemon::{self, LOG_FILE, PidFile, RotatingFile, Starting};
@@ -15,18 +15,16 @@ use super::checkconfig::indented;
 use super::front;
 use super::outcome::{self, Outcome};
 use crate::actors::control::{Control, Order};
-use crate::actors::handles::Handles;
 use crate::actors::master::{Master, OrderDesk, Setup, Watcher};
 use crate::config::{self, MasterConfig};
-use crate::db::{self, Db, builds};
+use crate::db::{self, Db};
+use crate::status::irc::{IrcBots, IrcFront};
+use crate::status::problem::Problems;
 use crate::status::targets::Targets;
 use crate::model::Clock;
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";
-
-/// How often a clean shutdown looks whether builds still run.
-const CLEAN_LOOK: Duration = Duration::from_millis(500);
 
 /// Serves in this process until the end, for `--nodaemon`.
 pub fn here(base: &BaseDir) -> anyhow::Result<ExitCode> {
@@ -84,7 +82,7 @@ async fn run(base: &BaseDir, starting: &mut Option<Starting>) -> anyhow::Result<
     let orders = desk.orders.clone();
     let master = Master::start(setup, desk).await?;
     let control = master.handles().control.clone();
-    actix::spawn(signals.obey(base.path.clone(), control, master.handles().clone(), orders));
+    actix::spawn(signals.obey(base.path.clone(), control, orders));
     tracing::info!("BuildMaster is running");
     if let Some(starting) = starting.take() {
         starting.ready().context("cannot report the start")?;
@@ -98,7 +96,12 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let base = base.clone();
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
-    let status: Vec<Box<dyn Watcher>> = vec![Box::new(Targets), Box::new(front::watcher(&config)?)];
+    let front = front::watcher(&config)?;
+    let bots = IrcBots::default();
+    let problems = Problems::new(Arc::new(bots.clone()));
+    let irc = IrcFront::new(bots);
+    let status: Vec<Box<dyn Watcher>> =
+        vec![Box::new(Targets), Box::new(irc), Box::new(problems), Box::new(front)];
     Ok(Setup { basedir: base.path, config_file, config, db, clock: Clock::default(), status })
 }
 
@@ -131,21 +134,13 @@ impl Signals {
     }
 
     /// Turns signals into orders until the process ends.
-    async fn obey(
-        mut self,
-        basedir: PathBuf,
-        control: Control,
-        handles: Handles,
-        orders: mpsc::Sender<Order>,
-    ) {
+    async fn obey(mut self, basedir: PathBuf, control: Control, orders: mpsc::Sender<Order>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => shut_down(&orders, "SIGTERM").await,
                 _ = self.interrupt.recv() => shut_down(&orders, "SIGINT").await,
                 _ = self.reconfigure.recv() => reconfigure(&basedir, &control).await,
-                _ = self.clean.recv() => {
-                    actix::spawn(shut_down_clean(handles.clone(), orders.clone()));
-                }
+                _ = self.clean.recv() => shut_down_clean(&control),
             }
         }
     }
@@ -157,20 +152,9 @@ async fn shut_down(orders: &mpsc::Sender<Order>, why: &str) {
     let _ = orders.send(Order::Shutdown).await;
 }
 
-/// Lets running builds finish, starts no more, then ends.
-async fn shut_down_clean(handles: Handles, orders: mpsc::Sender<Order>) {
+fn shut_down_clean(control: &Control) {
     tracing::info!("Received SIGUSR1, shutting down when the running builds have finished");
-    handles.distributor.hold();
-    let master = handles.master.id;
-    loop {
-        match handles.db.read(move |conn| builds::running(conn, master)).await {
-            Ok(running) if running.is_empty() => break,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot see which builds run"),
-        }
-        tokio::time::sleep(CLEAN_LOOK).await;
-    }
-    let _ = orders.send(Order::Shutdown).await;
+    control.shut_down_when_idle();
 }
 
 /// Reconfigures and leaves the outcome for the command that sent the signal.

@@ -9,7 +9,7 @@ use super::fields::closest;
 use super::master::Draft;
 use super::problems::Problems;
 use super::raw::Raw;
-use super::{cross_clients, cross_locks, cross_triggers, cross_waits};
+use super::{cross_clients, cross_hasslers, cross_locks, cross_triggers, cross_waits};
 use crate::steps::Condition;
 
 /// Adds the problems between the sections of `draft`, which was read from `raw`.
@@ -29,6 +29,7 @@ pub fn check(raw: &Raw, draft: &Draft, problems: &mut Problems) {
     cross_triggers::check(raw, draft, problems);
     cross_locks::check(raw, draft, problems);
     cross_waits::check(raw, draft, problems);
+    cross_hasslers::check(raw, draft, problems);
 }
 
 struct Cross<'a> {

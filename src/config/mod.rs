@@ -43,6 +43,7 @@ mod cross;
 mod cross_clients;
 mod cross_triggers;
 mod cross_waits;
+mod cross_hasslers;
 mod cross_locks;
 pub mod diff;
 #[cfg(test)]

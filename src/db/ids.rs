@@ -71,4 +71,5 @@ columns!(
     StepId,
     LogId,
     ObjectId,
+    ProblemId,
 );

@@ -37,6 +37,8 @@ pub mod builds;
 pub mod children;
 pub mod facts;
 pub mod outbox;
+pub mod problems;
+pub mod problem_people;
 pub mod build_data;
 pub mod steps;
 pub mod logs;
@@ -47,6 +49,7 @@ pub mod service_facts;
 pub mod test_results;
 pub mod state;
 pub mod users;
+pub mod nicks;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

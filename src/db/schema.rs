@@ -337,6 +337,41 @@ diesel::table! {
 }
 
 diesel::table! {
+    rs_problem_people (id) {
+        id -> BigInt,
+        problem -> BigInt,
+        who -> Text,
+        uid -> Nullable<BigInt>,
+        round -> BigInt,
+        stage -> Nullable<Text>,
+        due_at -> Nullable<BigInt>,
+        irc_at -> Nullable<BigInt>,
+        irc_bot -> Nullable<Text>,
+        irc_nick -> Nullable<Text>,
+        irc_seen -> Nullable<Double>,
+        mail_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    rs_problems (id) {
+        id -> BigInt,
+        builderid -> BigInt,
+        state -> Text,
+        opened_at -> BigInt,
+        last_good -> BigInt,
+        first_bad -> BigInt,
+        last_bad -> BigInt,
+        acknowledged_by -> Nullable<Text>,
+        acknowledged_at -> Nullable<BigInt>,
+        acknowledgement -> Nullable<Text>,
+        silenced_until -> Nullable<BigInt>,
+        closed_at -> Nullable<BigInt>,
+        fixed_by -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     rs_worker_absences (masterid, workerid) {
         masterid -> BigInt,
         workerid -> BigInt,

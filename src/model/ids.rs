@@ -48,6 +48,8 @@ ids! {
     LogId,
     /// `test_result_sets.id`
     TestResultSetId,
+    /// `rs_problems.id`
+    ProblemId,
     /// `objects.id`: the owner of rows in `object_state`
     ObjectId,
 }

@@ -7,8 +7,10 @@
 
 pub mod formatters;
 pub mod generators;
+pub mod hassler;
 pub mod lookup;
 pub mod mail;
+pub mod irc;
 pub mod registry;
 mod report;
 mod site;
@@ -26,6 +28,7 @@ pub use site::Site;
 
 use crate::db::Db;
 use crate::db::outbox::{Message, NewMessage};
+use crate::flow::interested::Interested;
 use generators::Generator;
 
 /// A configured reporter.
@@ -39,6 +42,11 @@ pub trait Reporter: Debug + Send + Sync {
     /// # Errors
     /// Why no message can be made of them, for people; the reports are lost on the reporter then.
     fn compose(&self, reports: Vec<Report>, office: &Site) -> Result<Vec<NewMessage>, String>;
+
+    /// Its rules of who wants to hear of a build besides those who answer for it.
+    fn interested(&self) -> Option<&Interested> {
+        None
+    }
 
     /// Sends one message. Is called again after a [`Failure`] that may pass, and after a crash
     /// between the sending and the note of it.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::hassler::{self, HasslerConfig};
+use super::irc::{self, IrcConfig};
 use super::{Reporter, mail};
 use crate::config::fields::Fields;
 use crate::config::raw::Raw;
@@ -18,10 +20,20 @@ pub struct ReporterClass {
 pub enum Plan {
     /// It sends messages of its own.
     Messages(Arc<dyn Reporter>),
+    /// It talks, and is talked to.
+    Irc(Arc<IrcConfig>),
+    /// It follows problems up, in words of others.
+    Hassler(Arc<HasslerConfig>),
 }
 
-pub const REGISTRY: &[ReporterClass] =
-    &[ReporterClass { class: "MailNotifier", parse: |fields| messages(mail::parse(fields)) }];
+pub const REGISTRY: &[ReporterClass] = &[
+    ReporterClass { class: mail::CLASS, parse: |fields| messages(mail::parse(fields)) },
+    ReporterClass { class: "IRC", parse: |fields| Plan::Irc(irc::parse(fields)) },
+    ReporterClass {
+        class: "ProblemHassler",
+        parse: |fields| Plan::Hassler(Arc::new(hassler::parse(fields))),
+    },
+];
 
 fn messages(reporter: impl Reporter + 'static) -> Plan {
     Plan::Messages(Arc::new(reporter))
@@ -63,6 +75,8 @@ impl ReporterConfig {
                 let generators = reporter.generators().iter();
                 generators.flat_map(|generator| generator.builders()).map(String::as_str).collect()
             }
+            Plan::Irc(_) => Vec::new(),
+            Plan::Hassler(hassler) => hassler.builders().iter().map(String::as_str).collect(),
         }
     }
 }

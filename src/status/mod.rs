@@ -1,4 +1,6 @@
 //! Everybody who watches.
 
+pub mod problem;
 pub mod targets;
+pub mod irc;
 pub mod web;

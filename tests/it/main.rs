@@ -11,6 +11,8 @@ mod programs;
 mod compat;
 mod db;
 mod api;
+mod irc;
 mod lookup;
+mod problems;
 mod mail;
 mod tidy;

@@ -110,6 +110,7 @@ const ALL: &[&str] = &[
     "steps",
     "schedulers",
     "change_sources",
+    "reporters",
     "config",
     "actors",
     "status",
@@ -190,7 +191,7 @@ fn pages_only_read_the_database() {
             }
         }
     }
-    assert!(writers.is_empty(), "status writes to the database:\n{}", writers.join("\n"));
+    assert!(writers.is_empty(), "pages write to the database:\n{}", writers.join("\n"));
 }
 
 /// Something that the table does not allow.

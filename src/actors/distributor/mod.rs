@@ -60,9 +60,15 @@ impl Distributor {
         self.mailbox.post(Poke);
     }
 
-    /// Starts no more builds in this life of the master; running ones go on.
+    /// Starts no more builds until [`release`](Self::release); running ones go on.
     pub fn hold(&self) {
         self.shared.holding.store(true, Ordering::Relaxed);
+        self.poke();
+    }
+
+    /// Starts builds again.
+    pub fn release(&self) {
+        self.shared.holding.store(false, Ordering::Relaxed);
         self.poke();
     }
 

@@ -73,6 +73,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("services[2].generators[2]", "#### Generators"),
     ("services[2].generators[3]", "#### Generators"),
     ("services[2].generators[4]", "#### Generators"),
+    ("services[3]", "### IRC"),
 ];
 
 fn alien_file() -> String {
@@ -90,7 +91,7 @@ fn alien_file() -> String {
          { type = 'MessageFormatterRenderable', zzqx = 1 } }, \
          { type = 'BuildRequestGenerator', zzqx = 1 }, \
          { type = 'BuildSetStatusGenerator', zzqx = 1 }, \
-         { type = 'WorkerMissingGenerator', zzqx = 1 }] }]\n\
+         { type = 'WorkerMissingGenerator', zzqx = 1 }] }, { type = 'IRC', zzqx = 1 }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\

@@ -8,8 +8,10 @@ mod builders;
 mod builds;
 mod cases;
 mod changes;
+mod chat;
 mod masters;
 mod overview;
+mod problems;
 mod projects;
 mod properties;
 mod requests;
@@ -26,8 +28,10 @@ pub use cases::{
     builds_cut_since, worker_cases,
 };
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
+pub use chat::{last_of, last_per_builder, running_of};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};
 pub use overview::*;
+pub use problems::{ProblemPerson, ProblemRow, problem_people};
 pub use projects::{BuildDataRow, ProjectRow, active_projects};
 pub use properties::{build_properties, buildset_properties, change_properties};
 pub use requests::{BuildsetRow, RequestRow};

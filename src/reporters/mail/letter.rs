@@ -15,9 +15,9 @@ use super::options::MailNotifier;
 use super::recipients::Recipients;
 use super::text_of;
 use crate::db::listing::BuildCase;
-use crate::db::outbox::Message;
+use crate::db::outbox::{Message, NewMessage};
 use crate::flow::interpolate::{RenderContext, Renderable};
-use crate::model::Properties;
+use crate::model::{Properties, Timestamp};
 use crate::reporters::formatters::{properties_of, sources_of};
 
 /// What is stored of a mail: everything but addresses that are still to be found and the contents
@@ -40,6 +40,9 @@ pub struct Letter {
     pub patches: Vec<i64>,
     /// What it has in common with other mails about the same trouble.
     pub thread: Option<String>,
+    /// It is for `users` and nobody else: extra recipients get no copy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
     /// Set on the parts of a mail that the server did not take for all its recipients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
@@ -107,6 +110,30 @@ impl Letter {
         })
     }
 
+    /// A plain mail to these people, whose addresses the notifier's lookup finds.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn personal(
+        subject: &str,
+        text: String,
+        users: Vec<String>,
+        thread: String,
+        now: Timestamp,
+    ) -> Result<NewMessage, String> {
+        let subject = one_line(subject);
+        let letter = Letter {
+            subject: subject.clone(),
+            text,
+            users,
+            thread: Some(thread),
+            personal: true,
+            ..Letter::default()
+        };
+        let body = serde_json::to_value(&letter).map_err(|error| error.to_string())?;
+        Ok(NewMessage { about: subject, body, lane: None, due_at: now })
+    }
+
     /// Its `Message-ID`, the same at every attempt.
     fn message_id(&self, message: &Message, site: &Site) -> String {
         let own = || format!("<{}.{}.buildbot@{}>", message.created_at, message.id, site.host());
@@ -129,7 +156,12 @@ fn one_line(text: &str) -> String {
 fn thread_of(report: &Report) -> Option<String> {
     let [build] = report.builds.as_slice() else { return None };
     let first = build.trouble_since?;
-    Some(format!("problem.{}.{first}", build.entity["builderid"].as_i64()?))
+    Some(thread(build.entity["builderid"].as_i64()?, first))
+}
+
+/// What mails about the trouble of a builder since its build `first_bad` have in common.
+pub fn thread(builder: i64, first_bad: i64) -> String {
+    format!("problem.{builder}.{first_bad}")
 }
 
 /// The extra headers, rendered when the mail is about one build, as in stock.

@@ -14,14 +14,18 @@ use async_trait::async_trait;
 use lettre::Address;
 use serde_json::Value;
 
-pub use letter::Letter;
+pub use letter::{Letter, thread};
 pub use options::parse;
 
 use super::generators::Generator;
 use super::{Failure, Kind, Office, Report, Reporter, Site, merged};
 use crate::db::outbox::{Message, NewMessage};
+use crate::flow::interested::Interested;
 use crate::model::now;
 use options::MailNotifier;
+
+/// Its name in the configuration.
+pub const CLASS: &str = "MailNotifier";
 
 #[async_trait]
 impl Reporter for MailNotifier {
@@ -36,6 +40,10 @@ impl Reporter for MailNotifier {
         let mails = merged(builds).into_iter().chain(workers);
         let letters = mails.map(|report| self.letter(report, site));
         Ok(letters.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    fn interested(&self) -> Option<&Interested> {
+        Some(&self.interested)
     }
 
     async fn deliver(&self, message: &Message, office: &Office) -> Result<(), Failure> {

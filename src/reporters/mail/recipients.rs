@@ -48,13 +48,16 @@ impl MailNotifier {
             return Recipients { to, cc: Vec::new() };
         }
         let mut to = Vec::new();
-        if self.send_to_interested_users {
+        if self.send_to_interested_users || letter.personal {
             let people = self.people(letter, office).await;
             for address in self.lookup.addresses(&people).await.distinct() {
                 to.extend(address.parse::<Mailbox>().ok());
             }
         }
         to.sort_by_key(Mailbox::to_string);
+        if letter.personal {
+            return Recipients { to, cc: Vec::new() };
+        }
         let extra = self.extra_recipients.clone();
         if to.is_empty() {
             Recipients { to: extra, cc: Vec::new() }

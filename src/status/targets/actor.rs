@@ -60,7 +60,7 @@ fn child_name(target: &str) -> String {
 
 /// A target that dies again and again stays down, and nobody else notices.
 fn start(supervisor: &Supervisor, config: &ReporterConfig, handles: &Handles) {
-    let Plan::Messages(reporter) = &config.plan;
+    let Plan::Messages(reporter) = &config.plan else { return };
     let name = child_name(&config.name);
     let (target, reporter, handles) = (config.name.clone(), reporter.clone(), handles.clone());
     let spec = ChildSpec { over_budget: OverBudget::Park, ..ChildSpec::permanent(name.clone()) };

@@ -66,6 +66,10 @@ impl Reader {
             loop {
                 match self.signs.recv().await {
                     Ok(event) if adds_facts(&event) => return true,
+                    // Mails about problems are put into the outbox by others.
+                    Ok(event) if matches!(*event, Event::ProblemChanged { .. }) => {
+                        self.letterbox.notify_one();
+                    }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => return true,
                     Err(RecvError::Closed) => return false,

@@ -14,9 +14,10 @@ use crate::actors::tree::ChildStatus;
 use crate::db::{Conn, DbError};
 use crate::flow::locks::LockStatus;
 use crate::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, SchedulerId, Timestamp,
-    WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LogId, LogLines, ProblemId, SchedulerId,
+    Timestamp, WorkerId,
 };
+use crate::status::problem::commands::Order;
 
 /// The running master as the web server sees it.
 #[async_trait]
@@ -35,6 +36,8 @@ pub trait Backstage: Send + Sync {
         order: WorkerOrder,
         reason: &str,
     ) -> Result<(), Refusal>;
+    /// `by` does something about a problem.
+    async fn problem(&self, problem: ProblemId, by: &str, order: Order) -> Result<(), Refusal>;
     /// `None` when the log is finished: then the database has all of it.
     async fn follow(&self, log: LogId) -> Option<Following>;
     /// Connected workers and since when or where from, by worker.

@@ -12,7 +12,8 @@ use super::backstage::{
 };
 use crate::actors::tree::ChildStatus;
 use crate::flow::locks::LockStatus;
-use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId};
+use crate::model::{BuildId, BuildRequestId, LogId, ProblemId, SchedulerId, WorkerId};
+use crate::status::problem::commands::Order;
 
 /// Refuses every command.
 pub struct Spectator;
@@ -48,6 +49,10 @@ impl Backstage for Spectator {
     }
 
     async fn tell_worker(&self, _: WorkerId, _: WorkerOrder, _: &str) -> Result<(), Refusal> {
+        refused()
+    }
+
+    async fn problem(&self, _: ProblemId, _: &str, _: Order) -> Result<(), Refusal> {
         refused()
     }
 

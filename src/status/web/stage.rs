@@ -16,7 +16,8 @@ use crate::actors::scheduler::{self, ForceRequest};
 use crate::actors::tree::ChildStatus;
 use crate::actors::worker::RosterError;
 use crate::flow::locks::LockStatus;
-use crate::model::{BuildId, BuildRequestId, LogId, SchedulerId, WorkerId, WorkerInfo};
+use crate::model::{BuildId, BuildRequestId, LogId, ProblemId, SchedulerId, WorkerId, WorkerInfo};
+use crate::status::problem::commands::{self, Order, Wrong};
 
 /// The site of a running master.
 pub fn site(handles: Handles) -> Site {
@@ -45,6 +46,16 @@ impl From<RosterError> for Refusal {
             RosterError::NotFound(worker) => {
                 Refusal::NotFound(format!("configured worker {worker}"))
             }
+            other => Refusal::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<Wrong> for Refusal {
+    fn from(wrong: Wrong) -> Refusal {
+        match wrong {
+            Wrong::Unknown(problem) => Refusal::NotFound(format!("problem {problem}")),
+            Wrong::Hours => Refusal::Invalid([("hours".to_owned(), wrong.to_string())].into()),
             other => Refusal::Failed(other.to_string()),
         }
     }
@@ -101,6 +112,12 @@ impl Backstage for Stage {
             WorkerOrder::Stop => roster.stop_gracefully(worker).await?,
             WorkerOrder::Kill => roster.kill(worker).await?,
         }
+        Ok(())
+    }
+
+    async fn problem(&self, problem: ProblemId, by: &str, order: Order) -> Result<(), Refusal> {
+        let (db, announcer) = (&self.0.db, &self.0.announcer);
+        commands::carry_out(db, announcer, problem, by, order).await?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 mod controls;
 mod live;
 mod pages;
+mod problems;
 mod reads;
 mod stage;
 

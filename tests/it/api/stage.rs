@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use buildbot::actors::tree::{ChildState, ChildStatus};
 use buildbot::flow::locks::{ClaimStatus, LockStatus};
 use buildbot::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, SchedulerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, ProblemId, SchedulerId,
     WorkerId,
 };
+use buildbot::status::problem::commands::Order;
 use buildbot::status::web::backstage::{
     Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
     WorkerOrder,
@@ -91,6 +92,14 @@ impl Backstage for NotingStage {
         reason: &str,
     ) -> Result<(), Refusal> {
         self.note(format!("worker {worker} {order:?}: {reason}"));
+        Ok(())
+    }
+
+    async fn problem(&self, problem: ProblemId, by: &str, order: Order) -> Result<(), Refusal> {
+        if problem.0 > 1_000 {
+            return Err(Refusal::NotFound(format!("problem {problem}")));
+        }
+        self.note(format!("problem {problem} by {by}: {order:?}"));
         Ok(())
     }
 

@@ -9,7 +9,8 @@ use super::query::Query;
 use super::routes;
 use super::{Ask, json};
 use crate::db::listing::{self, BuilderRow, Scope};
-use crate::model::{BuildId, BuildRequestId, SchedulerId, WorkerId};
+use crate::model::{BuildId, BuildRequestId, ProblemId, SchedulerId, WorkerId};
+use crate::status::problem::commands::{HOURS, Order};
 use crate::status::web::backstage::{Refusal, Submitted, Wish, WorkerOrder};
 use crate::status::web::guard;
 use crate::status::web::site::Site;
@@ -175,6 +176,7 @@ async fn run(request: &HttpRequest, site: &Site, call: Call) -> Result<Value, Fa
         "buildrequests" => control_request(site, &ask, &call).await,
         "workers" => control_worker(site, ask, &call).await,
         "schedulers" => control_scheduler(site, &ask, &call).await,
+        "rs_problems" => control_problem(site, &ask, &call).await,
         _ => Err(unsupported(&call.method)),
     }
 }
@@ -271,6 +273,28 @@ async fn control_worker(site: &Site, ask: Ask, call: &Call) -> Result<Value, Fai
     let id = site.db.read(move |conn| ask.worker_id(conn)).await?;
     let id = id.ok_or_else(|| Refusal::NotFound("such worker".to_owned()))?;
     site.backstage.tell_worker(WorkerId(id), order, call.reason()).await?;
+    Ok(Value::Null)
+}
+
+/// `acknowledge` with `text`, `silence` with `hours`.
+async fn control_problem(site: &Site, ask: &Ask, call: &Call) -> Result<Value, Failure> {
+    let order = match call.method.as_str() {
+        "acknowledge" => {
+            let text = call.params.get("text").and_then(Value::as_str).unwrap_or_default();
+            Order::Acknowledge { text: text.to_owned() }
+        }
+        "silence" => {
+            let hours = call.params.get("hours").map_or(Some(HOURS), Value::as_i64);
+            let hours = hours.ok_or_else(|| {
+                let message = "'hours' must be a whole number";
+                failure(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
+            })?;
+            Order::Silence { hours }
+        }
+        _ => return Err(unsupported(&call.method)),
+    };
+    let id = ProblemId(ask.captures.number("problemid").unwrap_or(-1));
+    site.backstage.problem(id, OWNER, order).await?;
     Ok(Value::Null)
 }
 

@@ -11,6 +11,7 @@ mod logs;
 mod method;
 mod nouns;
 mod places;
+mod problems;
 mod query;
 mod routes;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::db::listing::{
     self, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed, LogRow,
-    MasterRow, Order, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow,
+    MasterRow, Order, ProblemRow, RequestRow, SchedulerRow, Scope, SourceStampRow, Spec, StepRow,
     TestResultRow, TestResultSetRow, WorkerRow, in_list,
 };
 use crate::db::{Conn, DbError};
@@ -477,6 +477,9 @@ pub fn entity(conn: &mut Conn, noun: &str, id: i64) -> Result<Option<Value>, DbE
         "changes" => by_id::<ChangeRow>(conn, "changes.changeid", id, whole_changes),
         "workers" => by_id::<WorkerRow>(conn, "workers.id", id, with_links),
         "schedulers" => by_id::<SchedulerRow>(conn, "schedulers.id", id, of_masters),
+        "rs_problems" => {
+            by_id::<ProblemRow>(conn, "rs_problems.id", id, super::problems::with_people)
+        }
         _ => Ok(None),
     }
 }

@@ -3,12 +3,12 @@
 use crate::db::Conn;
 use crate::db::listing::{
     BuildDataRow, BuildRow, BuilderRow, BuildsetRow, ChangeRow, ChangeSourceRow, Field, Listed,
-    LogRow, MasterRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow,
+    LogRow, MasterRow, ProblemRow, ProjectRow, RequestRow, SchedulerRow, SourceStampRow, StepRow,
     TestResultRow, TestResultSetRow, WorkerRow,
 };
 
 use super::query::{decode, integer, is_identifier};
-use super::{Answer, ApiError, Ask, data, force_fields, locks, logs, nouns};
+use super::{Answer, ApiError, Ask, data, force_fields, locks, logs, nouns, problems};
 
 /// Answers a request on a reading connection.
 pub type Read = fn(&mut Conn, &Ask) -> Result<Answer, ApiError>;
@@ -318,6 +318,10 @@ pub static ROUTES: &[Route] = &[
         "masters/n:masterid/changesources/n:changesourceid",
         nouns::change_source,
     ),
+    many::<ProblemRow>("rs_problems", "rs_problems", problems::all),
+    one::<ProblemRow>("rs_problems", "rs_problems/n:problemid", problems::one),
+    many::<ProblemRow>("rs_problems", "builders/n:builderid/rs_problems", problems::all),
+    many::<ProblemRow>("rs_problems", "builders/s:buildername/rs_problems", problems::all),
     Route {
         pattern: "rs_locks",
         plural: "rs_locks",

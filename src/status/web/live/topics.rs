@@ -53,6 +53,7 @@ pub fn facts(event: &Event) -> Vec<Fact> {
         Event::WorkerMissing { worker } => one("workers", worker.0, "missing"),
         Event::WorkerStateChanged { worker } => one("workers", worker.0, "state_updated"),
         Event::BuilderUpdated { builder } => one("builders", builder.0, "update"),
+        Event::ProblemChanged { problem, .. } => one("rs_problems", problem.0, "updated"),
         Event::SchedulerUpdated { scheduler } => one("schedulers", scheduler.0, "updated"),
         _ => Vec::new(),
     }

@@ -4,7 +4,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{Page, PageError};
-use crate::model::{BuildId, BuildRequestId, SchedulerId, WorkerId};
+use crate::model::{BuildId, BuildRequestId, ProblemId, SchedulerId, WorkerId};
+use crate::status::problem::commands::{HOURS, Order};
 use crate::status::web::api::{OWNER, decode};
 use crate::status::web::backstage::WorkerOrder;
 use crate::status::web::guard;
@@ -76,6 +77,29 @@ pub async fn worker(
         .ok_or_else(|| PageError::NotFound(format!("order '{order}' for a worker")))?;
     site.backstage.tell_worker(WorkerId(worker), order, &reason(&body)).await?;
     Ok(see(format!("/workers/{worker}")))
+}
+
+pub async fn problem(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    path: web::Path<(i64, String)>,
+    body: web::Bytes,
+) -> Page {
+    check(&request, &site)?;
+    let (problem, order) = path.into_inner();
+    let pairs = form_pairs(&body);
+    let field =
+        |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
+    let order = match order.as_str() {
+        "acknowledge" => Order::Acknowledge { text: field("text").unwrap_or_default().to_owned() },
+        // What is no number is a wrong one.
+        "silence" => Order::Silence {
+            hours: field("hours").map_or(HOURS, |hours| hours.parse().unwrap_or(-1)),
+        },
+        _ => return Err(PageError::NotFound(format!("order '{order}' for a problem"))),
+    };
+    site.backstage.problem(ProblemId(problem), OWNER, order).await?;
+    Ok(see(format!("/problems/{problem}")))
 }
 
 pub async fn scheduler(

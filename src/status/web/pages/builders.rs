@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::lines::{Line, Waiting, lines, running_lines, with_reasons};
 use super::{Page, PageError, local, text};
 use crate::db::listing::{
-    self, BuildLine, BuilderRow, ProjectRow, RequestLine, Scope, WorkerRow, all,
+    self, BuildLine, BuilderRow, ProblemRow, ProjectRow, RequestLine, Scope, WorkerRow, all,
     configured_builders, latest_per_builder, newest, recent_per_builder, waiting,
     waiting_per_builder,
 };
-use crate::db::{Conn, DbError};
-use crate::model::now;
+use crate::db::{Conn, DbError, problems};
+use crate::model::{BuilderId, now};
 use crate::status::web::api::force_schedulers;
 use crate::status::web::backstage::Explain;
 use crate::status::web::render::Frame;
@@ -106,6 +106,8 @@ struct One {
     running: Vec<Line>,
     builds: Vec<Line>,
     requests: Vec<Waiting>,
+    /// The one that is not closed.
+    problem: Option<ProblemRow>,
     forces: Vec<Force>,
     /// The number to go on before.
     older: Option<i64>,
@@ -198,6 +200,7 @@ fn load_one(
         },
         workers,
         requests: with_reasons(conn, explain, requests)?,
+        problem: problems::of_builder(conn, BuilderId(id))?,
         forces: Vec::new(),
         older: older.flatten().filter(|number| *number > 1),
     };

@@ -14,6 +14,7 @@ mod locks;
 mod targets;
 mod log;
 mod pending;
+mod problems;
 mod projects;
 mod requests;
 mod schedulers;
@@ -56,6 +57,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/workers/{worker}", web::get().to(workers::one))
         .route("/workers/{worker}/{order}", web::post().to(actions::worker))
         .route("/pending", web::get().to(pending::page))
+        .route("/problems", web::get().to(problems::list))
+        .route("/problems/{problem}", web::get().to(problems::one))
+        .route("/problems/{problem}/{order}", web::post().to(actions::problem))
         .route("/projects", web::get().to(projects::list))
         .route("/projects/{project}", web::get().to(projects::one))
         .route("/requests/{request}", web::get().to(requests::page))
