@@ -2,7 +2,7 @@
 
 mod ask;
 mod hello;
-mod commands;
+mod names;
 mod help;
 mod version;
 mod source;
@@ -52,7 +52,7 @@ pub type Running = Pin<Box<dyn Future<Output = Result<(), Complaint>> + Send>>;
 
 /// Every command, sorted.
 pub const COMMANDS: &[Command] = &[
-    commands::COMMAND,
+    names::COMMAND,
     fun::DANCE,
     fun::DESTROY,
     force::COMMAND,
