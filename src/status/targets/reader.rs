@@ -14,7 +14,7 @@ use crate::db::facts::{self, Fact};
 use crate::db::outbox::{self, NewMessage};
 use crate::db::{Conn, DbError};
 use crate::events::Event;
-use crate::model::now;
+use crate::model::{Results, now};
 use crate::reporters::Reporter;
 
 /// Facts that are read at once.
@@ -139,6 +139,7 @@ fn adds_facts(event: &Event) -> bool {
     matches!(
         event,
         Event::BuildsetSubmitted { .. }
+            | Event::RequestCompleted { results: Results::Cancelled, .. }
             | Event::BuildsetCompleted { .. }
             | Event::BuildStarted { .. }
             | Event::BuildFinished { .. }
