@@ -9,6 +9,7 @@ pub mod formatters;
 pub mod generators;
 pub mod lookup;
 pub mod mail;
+pub mod push;
 pub mod registry;
 mod report;
 mod site;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Reporter, mail};
+use super::{Reporter, mail, push};
 use crate::config::fields::Fields;
 use crate::config::raw::Raw;
 
@@ -20,8 +20,24 @@ pub enum Plan {
     Messages(Arc<dyn Reporter>),
 }
 
-pub const REGISTRY: &[ReporterClass] =
-    &[ReporterClass { class: "MailNotifier", parse: |fields| messages(mail::parse(fields)) }];
+pub const REGISTRY: &[ReporterClass] = &[
+    ReporterClass { class: "MailNotifier", parse: |fields| messages(mail::parse(fields)) },
+    ReporterClass { class: "HttpStatusPush", parse: |fields| messages(push::parse_http(fields)) },
+    ReporterClass {
+        class: "GitHubStatusPush",
+        parse: |fields| messages(push::parse_github_status(fields)),
+    },
+    ReporterClass {
+        class: "GitHubCommentPush",
+        parse: |fields| messages(push::parse_github_comment(fields)),
+    },
+    ReporterClass { class: "GitLabStatusPush", parse: |fields| messages(push::parse_gitlab(fields)) },
+    ReporterClass { class: "SlackStatusPush", parse: |fields| messages(push::parse_slack(fields)) },
+    ReporterClass {
+        class: "MattermostStatusPush",
+        parse: |fields| messages(push::parse_slack(fields)),
+    },
+];
 
 fn messages(reporter: impl Reporter + 'static) -> Plan {
     Plan::Messages(Arc::new(reporter))

@@ -1,0 +1,1 @@
+//! Payloads of pushes, and what follows their answers.
