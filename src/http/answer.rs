@@ -147,12 +147,7 @@ mod tests {
                 "",
                 Some(120),
             ),
-            (
-                403,
-                &[("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", "1795797420")],
-                "",
-                None,
-            ),
+            (403, &[("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", "1795797420")], "", None),
             (429, &[("RateLimit-Remaining", "0"), ("RateLimit-Reset", "1795797330")], "", Some(30)),
             (403, &[], limit, Some(60)),
             (403, &[("Retry-After", "300")], limit, Some(300)),

@@ -42,9 +42,9 @@ impl Trust {
             .with_safe_default_protocol_versions()
             .map_err(|_| HttpError::NoTls)?;
         let config = match &self.verify {
-            Verify::Nobody => config
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Believer(algorithms))),
+            Verify::Nobody => {
+                config.dangerous().with_custom_certificate_verifier(Arc::new(Believer(algorithms)))
+            }
             Verify::System => config.with_root_certificates(roots(None)?),
             Verify::Also(path) => config.with_root_certificates(roots(Some(path))?),
         };

@@ -31,7 +31,10 @@ pub const REGISTRY: &[ReporterClass] = &[
         class: "GitHubCommentPush",
         parse: |fields| messages(push::parse_github_comment(fields)),
     },
-    ReporterClass { class: "GitLabStatusPush", parse: |fields| messages(push::parse_gitlab(fields)) },
+    ReporterClass {
+        class: "GitLabStatusPush",
+        parse: |fields| messages(push::parse_gitlab(fields)),
+    },
     ReporterClass { class: "SlackStatusPush", parse: |fields| messages(push::parse_slack(fields)) },
     ReporterClass {
         class: "MattermostStatusPush",

@@ -11,4 +11,5 @@ mod compat;
 mod db;
 mod api;
 mod lookup;
+mod push;
 mod tidy;

@@ -23,8 +23,7 @@ pub use builders::{BuilderRow, attach_builders, builders, tags};
 pub use builds::{BuildRow, build_of, builds_of_change};
 pub use cases::{
     BuildCase, BuildsetCase, Details, attach_contents, build_case, buildset_case, cancelled_case,
-    request_cases,
-    worker_case,
+    request_cases, worker_case,
 };
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};

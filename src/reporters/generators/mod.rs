@@ -8,6 +8,8 @@ mod buildset_combined;
 pub mod registry;
 mod selection;
 mod worker_missing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;

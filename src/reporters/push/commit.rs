@@ -84,9 +84,8 @@ pub(super) fn text<'a>(stamp: &'a Value, key: &str) -> Option<&'a str> {
 pub(super) fn owner_and_repo(stamp: &Value) -> Option<(String, String)> {
     let project = text(stamp, "project").and_then(|project| project.split_once('/'));
     let pair = |(owner, repo): (&str, &str)| (owner.to_owned(), repo.to_owned());
-    let whole = |(owner, repo): &(&str, &str)| {
-        !owner.is_empty() && !repo.is_empty() && !repo.contains('/')
-    };
+    let whole =
+        |(owner, repo): &(&str, &str)| !owner.is_empty() && !repo.is_empty() && !repo.contains('/');
     project.filter(whole).map(pair).or_else(|| {
         let url = git_url::parse(text(stamp, "repository")?)?;
         Some((url.owner, url.repo))

@@ -40,19 +40,15 @@ const PLAIN: Defaults = Defaults {
 fn standard() -> Vec<Box<dyn Generator>> {
     let (started, done) =
         (Formatter::renderable("Build started."), Formatter::renderable("Build done."));
-    vec![
-        Box::new(BuildRequests::standard()),
-        Box::new(BuildStartEnd::standard(started, done)),
-    ]
+    vec![Box::new(BuildRequests::standard()), Box::new(BuildStartEnd::standard(started, done))]
 }
 
 /// The first report of each build: as in stock, what further generators say of it is not sent.
 /// Reports about something else are kept.
 fn first_of_each(mut reports: Vec<Report>) -> Vec<Report> {
     let mut seen = HashSet::new();
-    let is_first = |report: &Report| {
-        report.builds.first().is_none_or(|build| seen.insert(request_of(build)))
-    };
+    let is_first =
+        |report: &Report| report.builds.first().is_none_or(|build| seen.insert(request_of(build)));
     reports.retain(is_first);
     reports
 }

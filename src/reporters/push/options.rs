@@ -117,7 +117,10 @@ mod tests {
         let plain = |base| (json!({}), base);
         let forged = |base| (json!({ "baseURL": base, "token": "hunter2" }), "");
         let table = [
-            (plain("https://hooks.example.org:8443/services/XYZ?k=pw"), "https://hooks.example.org:8443"),
+            (
+                plain("https://hooks.example.org:8443/services/XYZ?k=pw"),
+                "https://hooks.example.org:8443",
+            ),
             (plain("http://u:pw@127.0.0.1:80"), "http://127.0.0.1"),
             (forged("https://u:pw@h.example.org/api/v3/"), "https://h.example.org/api/v3"),
             (forged("https://h.example.org"), "https://h.example.org"),

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 use super::super::Failure;
 use crate::http::{self, Answer, HttpError, Trust};
@@ -74,7 +73,7 @@ impl Server {
             error: self.hide(&format!("{place}: {error}")),
             after,
         };
-        if let Some(left) = self.silence() {
+        if let Some(left) = self.silence(Instant::now()) {
             return Err(passing("the server wants to be left alone".to_owned(), Some(left)));
         }
         let failed = |error: HttpError| passing(error.to_string(), None);
@@ -86,7 +85,7 @@ impl Server {
         }
         let pause = answer.pause.map(|pause| pause.min(LONGEST_PAUSE));
         if let Some(pause) = pause {
-            self.keep_silence(pause);
+            self.keep_silence(pause, Instant::now());
         }
         if pause.is_some() || may_pass(answer.status) {
             return Err(passing(format!("the server answers {}", answer.words()), pause));
@@ -142,9 +141,7 @@ impl Server {
         request = match content {
             Content::Nothing => request,
             Content::Json(value) => request.json(value),
-            Content::Text(kind, text) => {
-                request.header("Content-Type", kind).body(text.to_owned())
-            }
+            Content::Text(kind, text) => request.header("Content-Type", kind).body(text.to_owned()),
         };
         request = request.headers(self.headers.clone());
         match &self.login {
@@ -163,14 +160,14 @@ impl Server {
     }
 
     /// How long the server still wants to be left alone.
-    fn silence(&self) -> Option<Duration> {
+    pub fn silence(&self, now: Instant) -> Option<Duration> {
         let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        until?.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    fn keep_silence(&self, pause: Duration) {
+    pub fn keep_silence(&self, pause: Duration, now: Instant) {
         let mut until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + pause);
+        *until = Some(now + pause);
     }
 
     /// `text` without secrets, which a server may repeat.
@@ -182,8 +179,8 @@ impl Server {
 /// A request goes on unchanged to another place of the same server, and nowhere else: what logs in
 /// is not for others.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let keeps =
-        [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&attempt.status());
+    let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT]
+        .contains(&attempt.status());
     let origin = attempt.previous().first().map(reqwest::Url::origin);
     if keeps && origin == Some(attempt.url().origin()) && attempt.previous().len() <= MOVES {
         attempt.follow()

@@ -36,8 +36,7 @@ pub(super) async fn load<'g>(
         }
         kind => {
             let config = handles.config.borrow().clone();
-            let read =
-                move |conn: &mut Conn| of_builds(conn, kind, details, &choices, &config);
+            let read = move |conn: &mut Conn| of_builds(conn, kind, details, &choices, &config);
             handles.db.read(read).await
         }
     }
@@ -110,9 +109,9 @@ fn add_early_properties(
             builder_defaults: builder.map_or(&none, |builder| &builder.default_properties),
             sources: &sources,
         });
-        let pairs = first.iter().map(|(name, property)| {
-            (name.to_owned(), json!([property.value, property.source]))
-        });
+        let pairs = first
+            .iter()
+            .map(|(name, property)| (name.to_owned(), json!([property.value, property.source])));
         request.entity["properties"] = Value::Object(pairs.collect());
     }
     Ok(())
