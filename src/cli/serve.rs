@@ -18,10 +18,10 @@ use crate::actors::control::{Control, Order};
 use crate::actors::master::{Master, OrderDesk, Setup, Watcher};
 use crate::config::{self, MasterConfig};
 use crate::db::{self, Db};
+use crate::model::Clock;
 use crate::status::irc::{IrcBots, IrcFront};
 use crate::status::problem::Problems;
 use crate::status::targets::Targets;
-use crate::model::Clock;
 
 /// What is logged unless the environment says otherwise; actix tells of its threads at `info`.
 const LOG_FILTER: &str = "info,actix_server=warn";

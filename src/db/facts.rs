@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::dialect::insert_all;
 use super::schema::rs_facts;
 use super::{Conn, DbError};
-use crate::model::{BuildId, BuildsetId, Timestamp, WorkerId};
+use crate::model::{BuildId, BuildRequestId, BuildsetId, Timestamp, WorkerId};
 
 const MISSING: &str = "worker missing";
 const RETURNED: &str = "worker returned";
@@ -18,6 +18,8 @@ const RETURNED: &str = "worker returned";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactKind {
     BuildsetSubmitted(BuildsetId),
+    /// Nobody had begun to build it.
+    RequestCancelled(BuildRequestId),
     BuildStarted(BuildId),
     BuildFinished(BuildId),
     BuildsetCompleted(BuildsetId),
@@ -32,6 +34,7 @@ impl FactKind {
     fn row(self) -> (&'static str, i64) {
         match self {
             FactKind::BuildsetSubmitted(BuildsetId(id)) => ("buildset submitted", id),
+            FactKind::RequestCancelled(BuildRequestId(id)) => ("request cancelled", id),
             FactKind::BuildStarted(BuildId(id)) => ("build started", id),
             FactKind::BuildFinished(BuildId(id)) => ("build finished", id),
             FactKind::BuildsetCompleted(BuildsetId(id)) => ("buildset completed", id),
@@ -52,6 +55,7 @@ impl FactKind {
     fn read(kind: &str, id: i64) -> Option<FactKind> {
         Some(match kind {
             "buildset submitted" => FactKind::BuildsetSubmitted(BuildsetId(id)),
+            "request cancelled" => FactKind::RequestCancelled(BuildRequestId(id)),
             "build started" => FactKind::BuildStarted(BuildId(id)),
             "build finished" => FactKind::BuildFinished(BuildId(id)),
             "buildset completed" => FactKind::BuildsetCompleted(BuildsetId(id)),

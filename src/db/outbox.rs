@@ -93,7 +93,8 @@ pub struct Tally {
 /// The place in the stream of facts up to which the target has queued its messages; `None` when it
 /// has never read.
 pub fn place(conn: &mut Conn, target: &str) -> Result<Option<i64>, DbError> {
-    let object = state::object(conn, target, CLASS)?;
+    // It is read where nothing may be written.
+    let Some(object) = state::find(conn, target, CLASS)? else { return Ok(None) };
     Ok(state::get(conn, object, PLACE)?.and_then(|value| value.as_i64()))
 }
 

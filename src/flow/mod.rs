@@ -8,6 +8,7 @@ pub mod restart;
 pub mod rhythm;
 pub mod branches;
 pub mod git_log;
+pub mod git_url;
 pub mod hg_log;
 pub mod pattern;
 pub mod validation;

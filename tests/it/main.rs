@@ -15,4 +15,5 @@ mod irc;
 mod lookup;
 mod problems;
 mod mail;
+mod push;
 mod tidy;

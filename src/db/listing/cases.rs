@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::sql::Sql;
 use super::{
-    BuildLine, BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow, WorkerRow,
-    all, attach_builders, attach_workers, build_properties, buildset_properties, in_list, newest,
-    stamps_of_buildsets,
+    BuildLine, BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow,
+    WorkerRow, all, attach_builders, attach_workers, build_properties, buildset_properties,
+    in_list, newest, one, stamps_of_buildsets,
 };
 use crate::db::{changes, logs};
-use crate::model::{BuildId, BuildsetId, LogId, Results, Timestamp, WorkerId};
+use crate::model::{BuildId, BuildRequestId, BuildsetId, LogId, Results, Timestamp, WorkerId};
 
 /// Builds of one buildset that are told at most.
 const BUILDS: i64 = 500;
@@ -98,6 +98,32 @@ pub fn buildset_case(
 /// The requests of a buildset, each as a build that has not begun: without id, number and results.
 pub fn request_cases(conn: &mut Conn, id: BuildsetId) -> Result<Vec<BuildCase>, DbError> {
     let requests: Vec<RequestRow> = all(conn, &Scope::is("buildrequests.buildsetid", id.0))?;
+    cases_of_requests(conn, id, &requests)
+}
+
+/// A request that was cancelled, as a build that ended before it began; `None` when it is gone.
+pub fn cancelled_case(
+    conn: &mut Conn,
+    id: BuildRequestId,
+) -> Result<Option<(BuildsetId, BuildCase)>, DbError> {
+    let Some(request) = one::<RequestRow>(conn, &Scope::is("buildrequests.id", id.0))? else {
+        return Ok(None);
+    };
+    let set = BuildsetId(request.buildsetid);
+    let case = cases_of_requests(conn, set, &[request])?.pop();
+    Ok(case.map(|mut case| {
+        case.results = Some(Results::Cancelled);
+        case.entity["complete"] = json!(true);
+        case.entity["results"] = json!(Results::Cancelled.code());
+        (set, case)
+    }))
+}
+
+fn cases_of_requests(
+    conn: &mut Conn,
+    id: BuildsetId,
+    requests: &[RequestRow],
+) -> Result<Vec<BuildCase>, DbError> {
     let Some(buildset) = buildsets(conn, &[id.0])?.remove(&id.0) else { return Ok(Vec::new()) };
     let properties = buildset_properties(conn, &[id.0])?.remove(&id.0).unwrap_or_default();
     let builders = builders(conn, requests.iter().map(|row| row.builderid))?;

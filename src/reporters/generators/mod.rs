@@ -8,6 +8,8 @@ mod buildset_combined;
 pub mod registry;
 mod selection;
 mod worker_missing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use build::BuildStatus;
+pub use build_request::BuildRequests;
 pub use build_start_end::BuildStartEnd;
 pub use selection::Selection;
 pub use worker_missing::WorkerMissing;
@@ -25,11 +28,12 @@ use super::{Patch, Report, Site};
 use crate::db::facts::FactKind;
 use crate::db::listing::{BuildCase, BuildsetCase, Details};
 use crate::flow::report::Modes;
+use crate::model::Results;
 
 /// A fact with what the tables say about it.
 #[derive(Debug, Clone)]
 pub enum Case {
-    /// Requests came in: a build each that has not begun.
+    /// Requests came in, or were cancelled (by their results): a build each that has not begun.
     Requested(Vec<Arc<BuildCase>>),
     BuildStarted(Arc<BuildCase>),
     BuildFinished(Arc<BuildCase>),
@@ -94,9 +98,11 @@ impl Telling {
     ) -> Result<Report, String> {
         let formatted = formatter.build(case, &self.modes, is_buildset, site)?;
         let builder = case.entity["builder"]["name"].as_str().unwrap_or_default();
-        let builder = if is_buildset { "whole buildset" } else { builder };
         Ok(Report {
-            subject: formatted.subject.or_else(|| self.subject(case, builder, site)),
+            // That of a buildset is known when all its builds are.
+            subject: formatted.subject.or_else(|| {
+                if is_buildset { None } else { self.subject(case.results, builder, site) }
+            }),
             body: formatted.body,
             results: case.results,
             builds: vec![case.clone()],
@@ -108,8 +114,8 @@ impl Telling {
         })
     }
 
-    fn subject(&self, case: &BuildCase, builder: &str, site: &Site) -> Option<String> {
-        let result = case.results.map_or("not finished", |results| results.name());
+    fn subject(&self, results: Option<Results>, builder: &str, site: &Site) -> Option<String> {
+        let result = results.map_or("not finished", Results::name);
         let subject = self.subject.as_ref()?;
         let table = [
             ("%(result)s", result),

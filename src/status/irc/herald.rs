@@ -211,7 +211,9 @@ impl Herald {
             FactKind::BuildFinished(id) => self.finished(id).await,
             FactKind::WorkerMissing(id) => self.worker(id, "is missing").await,
             FactKind::WorkerReturned(id) => self.worker(id, "is back").await,
-            FactKind::BuildsetSubmitted(_) | FactKind::BuildsetCompleted(_) => Ok(false),
+            FactKind::BuildsetSubmitted(_)
+            | FactKind::BuildsetCompleted(_)
+            | FactKind::RequestCancelled(_) => Ok(false),
         }
     }
 

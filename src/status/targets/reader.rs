@@ -15,7 +15,7 @@ use crate::db::facts::{self, Fact, FactKind};
 use crate::db::outbox::{self, NewMessage};
 use crate::db::{Conn, DbError};
 use crate::events::Event;
-use crate::model::now;
+use crate::model::{Results, now};
 use crate::reporters::Reporter;
 use crate::reporters::generators::Case;
 
@@ -158,6 +158,7 @@ fn adds_facts(event: &Event) -> bool {
     matches!(
         event,
         Event::BuildsetSubmitted { .. }
+            | Event::RequestCompleted { results: Results::Cancelled, .. }
             | Event::BuildsetCompleted { .. }
             | Event::BuildStarted { .. }
             | Event::BuildFinished { .. }
