@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn facts_settle_before_they_are_told_together() {
-        let table: [(&[(i64, i64)], i64, Gathered); 8] = [
+        type Facts<'f> = &'f [(i64, i64)];
+        let table: [(Facts<'_>, i64, Gathered); 8] = [
             (&[], 100, Gathered::Together(0)),
             (&[(1, 100)], 100, Gathered::Wait(60)),
             (&[(1, 100), (2, 150)], 159, Gathered::Wait(1)),

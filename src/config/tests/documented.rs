@@ -221,7 +221,7 @@ fn assert_named(path: &str, heading: &str, keys: &[String]) {
 fn every_key_of_every_section() {
     let known = known_keys();
     for (path, heading) in SECTIONS {
-        let keys = known.get(path).unwrap_or_else(|| panic!("{path} was not read: {known:#?}"));
+        let keys = known.get(*path).unwrap_or_else(|| panic!("{path} was not read: {known:#?}"));
         assert_named(path, heading, keys);
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();

@@ -24,7 +24,7 @@ fn read(class: &str, written: Value) -> (Arc<dyn Reporter>, String) {
     let mut problems = Problems::new();
     let class = registry::find(class).unwrap();
     let config = registry::parse(class, &raw, Fields::of(&raw, "s", &mut problems));
-    let Plan::Messages(reporter) = config.plan;
+    let Plan::Messages(reporter) = config.plan else { panic!("it sends no messages") };
     (reporter, problems.to_string())
 }
 
