@@ -216,7 +216,7 @@ pub(super) fn for_sourcestamps(
     Ok(first)
 }
 
-/// What is new in a build, see [`build_changes`]; newest first.
+/// What is new in a build, see `build_changes`; newest first.
 pub fn for_build(conn: &mut Conn, build: BuildId) -> Result<Vec<Change>, DbError> {
     let mut news = build_changes::of_builds(conn, &[build])?;
     let ids = news.remove(&build).ok_or(DbError::NotFound)?.changes;

@@ -102,13 +102,21 @@ fn with_attribute(conn: &mut Conn, kind: &str, value: &str) -> Result<Option<i64
 }
 
 /// The user whose mail address this is: as the attribute `email`, or else, the oldest first, in an
-/// author. That last search reads the whole table, but only for an author whom nobody is
-/// remembered by.
+/// author or in another case. That last search reads the whole table, but only for an author whom
+/// nobody is remembered by.
 fn with_address(conn: &mut Conn, address: &str) -> Result<Option<i64>, DbError> {
-    if let Some(uid) = with_attribute(conn, EMAIL, address)? {
-        return Ok(Some(uid));
+    let lower_case = address.to_lowercase();
+    let as_email: Option<i64> = users_info::table
+        .filter(users_info::attr_type.eq(EMAIL))
+        .filter(users_info::attr_data.eq_any([address, &lower_case]))
+        .order(users_info::uid)
+        .select(users_info::uid)
+        .first(conn)
+        .optional()?;
+    if as_email.is_some() {
+        return Ok(as_email);
     }
-    let escaped = address.to_lowercase().replace('_', "\\_").replace('%', "\\%");
+    let escaped = lower_case.replace('_', "\\_").replace('%', "\\%");
     let rows: Vec<(i64, String, String)> = users_info::table
         .filter(lower(users_info::attr_data).like(format!("%{escaped}%")).escape('\\'))
         .filter(users_info::attr_type.eq_any(SYSTEMS.into_iter().chain([EMAIL])))

@@ -12,4 +12,5 @@ mod db;
 mod api;
 mod irc;
 mod lookup;
+mod mail;
 mod tidy;

@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 51] = [
+const SECTIONS: [(&str, &str); 59] = [
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -64,7 +64,15 @@ const SECTIONS: [(&str, &str); 51] = [
     ("services[0].filters[0].filter", "### Source stamp filters"),
     ("services[1]", "### FailingBuildsetCanceller"),
     ("services[1].filters[0]", "### FailingBuildsetCanceller"),
-    ("services[2]", "### IRC"),
+    ("services[2]", "### MailNotifier"),
+    ("services[2].generators[0]", "#### Generators"),
+    ("services[2].generators[0].message_formatter", "#### Formatters"),
+    ("services[2].generators[1]", "#### Generators"),
+    ("services[2].generators[1].start_formatter", "#### Formatters"),
+    ("services[2].generators[2]", "#### Generators"),
+    ("services[2].generators[3]", "#### Generators"),
+    ("services[2].generators[4]", "#### Generators"),
+    ("services[3]", "### IRC"),
 ];
 
 fn alien_file() -> String {
@@ -76,7 +84,13 @@ fn alien_file() -> String {
          projects = [{ zzqx = 1 }]\n\
          services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
          filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
-         filters = [{ zzqx = 1 }] }, { type = 'IRC', zzqx = 1 }]\n\
+         filters = [{ zzqx = 1 }] }, { type = 'MailNotifier', zzqx = 1, generators = [\
+         { type = 'BuildStatusGenerator', zzqx = 1, message_formatter = { zzqx = 1 } }, \
+         { type = 'BuildStartEndStatusGenerator', zzqx = 1, start_formatter = \
+         { type = 'MessageFormatterRenderable', zzqx = 1 } }, \
+         { type = 'BuildRequestGenerator', zzqx = 1 }, \
+         { type = 'BuildSetStatusGenerator', zzqx = 1 }, \
+         { type = 'WorkerMissingGenerator', zzqx = 1 }] }, { type = 'IRC', zzqx = 1 }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\

@@ -1,6 +1,6 @@
 //! Finds out people's mail addresses: stock's `lookup` and its interface `IEmailLookup`.
 //!
-//! [`registry`] lists the kinds of lookup; each is one file that implements [`EmailLookup`]. A
+//! `registry` lists the kinds of lookup; each is one file that implements [`EmailLookup`]. A
 //! [`Lookup`] asks a chain of them: the first answer wins, whoever takes too long is passed over,
 //! and answers are kept for a while.
 

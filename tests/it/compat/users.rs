@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use buildbot::db::{Db, changes};
+use buildbot::model::NewChange;
+
 use super::stock;
 use crate::programs::{Site, free_port};
 
@@ -75,31 +78,77 @@ async fn our_master_serves_users_to_stocks_client_and_ours() {
 
     let mut site = Site::new("");
     let users = free_port();
+    std::fs::remove_file(site.master_dir().join("state.sqlite")).expect("our database");
+    start_stock(&mut site, users).await;
+    assert_eq!(serves(&site, users, &stock), ours);
+}
+
+/// Makes a directory of ours one of stock's, and starts stock's master in it.
+async fn start_stock(site: &mut Site, users: u16) {
     let dir = site.master_dir();
     let config = STOCK_CONFIG
         .replace("WWW", &site.www.to_string())
         .replace("PORT", &site.port.to_string())
         .replace("USERS", &users.to_string());
     std::fs::write(dir.join("master.cfg"), config).expect("a file");
-    for of_ours in ["buildbot.tac", "state.sqlite"] {
-        std::fs::remove_file(dir.join(of_ours)).expect("a file of ours");
-    }
-    let program = super::stock("buildbot").expect("stock's programs");
+    std::fs::remove_file(dir.join("buildbot.tac")).expect("a file of ours");
+    let program = stock("buildbot").expect("stock's programs");
     let created = Command::new(&program).args(["create-master", "-q", "-r"]).arg(&dir).status();
     assert!(created.expect("stock runs").success());
     site.start_instead(Command::new(&program).args(["start", "--nodaemon"]).arg(&dir)).await;
-    assert_eq!(serves(&site, users, &stock), ours);
+}
+
+/// A user of ours with several identities is found by each of them by a stock master.
+#[tokio::test]
+async fn a_stock_master_finds_our_users() {
+    let Some(python) = stock("python") else { return };
+    let mut site = Site::new("");
+    let path = site.master_dir().join("state.sqlite");
+    let db = Db::open(path.to_str().expect("a path")).expect("our database");
+    db.write(|conn| {
+        for (src, author) in [("git", "Anna <anna@x.org>"), ("hg", "Anna Berg <anna@x.org>")] {
+            let src = Some(src.into());
+            changes::add(
+                conn,
+                &NewChange { author: author.into(), src, ..NewChange::default() },
+                0,
+            )?;
+        }
+        Ok(())
+    })
+    .await
+    .expect("stored");
+    db.checkpoint().await.expect("the file is whole");
+    drop(db);
+    let users = free_port();
+    start_stock(&mut site, users).await;
+    for identity in [
+        r#""git": "Anna <anna@x.org>""#,
+        r#""hg": "Anna Berg <anna@x.org>""#,
+        r#""email": "anna@x.org""#,
+    ] {
+        let add = format!(r#"["add", null, null, null, [{{"identifier": "new", {identity}}}]]"#);
+        let told = by_stock(&site, users, &python, &add);
+        assert!(told.contains("uid: 1\n"), "{identity}: {told}");
+    }
+    let get = r#"["get", null, null, ["Anna <anna@x.org>"], null]"#;
+    let told = by_stock(&site, users, &python, get);
+    for known in ["uid: 1\n", "git: Anna <anna@x.org>\n", "email: anna@x.org\n", "hg: Anna Berg"] {
+        assert!(told.contains(known), "{told}");
+    }
+}
+
+fn by_stock(site: &Site, port: u16, python: &Path, arguments: &str) -> String {
+    let output = Command::new(python)
+        .args(["-c", STOCK_CLIENT, &port.to_string(), arguments])
+        .env("HOME", site.dir())
+        .output();
+    said(&output.expect("the client runs"))
 }
 
 /// What a master answers to both clients.
 fn serves(site: &Site, port: u16, python: &Path) -> Vec<String> {
-    let by_stock = |arguments: &str| {
-        let output = Command::new(python)
-            .args(["-c", STOCK_CLIENT, &port.to_string(), arguments])
-            .env("HOME", site.dir())
-            .output();
-        said(&output.expect("the client runs"))
-    };
+    let by_stock = |arguments: &str| by_stock(site, port, python, arguments);
     let by_ours = |options: &[&str]| {
         let output = ours(site, port, "upw", options);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,6 +8,7 @@ mod wait;
 mod commands;
 mod commits;
 mod crash;
+mod outbox;
 mod clients;
 mod browser;
 

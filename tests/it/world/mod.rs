@@ -23,6 +23,7 @@ use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
 use buildbot::model::{Build, BuildId, BuildRequestId, LogLines, MasterId, Results, Step};
+use buildbot::status::targets::Targets;
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -86,7 +87,7 @@ impl Place {
         let config = buildbot::config::load(&file, &basedir).unwrap_or_else(|p| panic!("{p}"));
         let path = basedir.join("state.sqlite");
         let db = Db::open(path.to_str().expect("a path in UTF-8")).expect("a database");
-        Setup { basedir, config_file: file, config, db, status: Vec::new() }
+        Setup { basedir, config_file: file, config, db, status: vec![Box::new(Targets)] }
     }
 
     pub async fn start(&self, setup: Setup) -> TestMaster {
