@@ -55,6 +55,20 @@ pub trait Reporter: Debug + Send + Sync {
     /// # Errors
     /// When it was not taken.
     async fn deliver(&self, message: &Message, office: &Office) -> Result<(), Failure>;
+
+    /// Sends one mail at once, of which nothing is stored or logged.
+    ///
+    /// # Errors
+    /// When it was not taken, or this reporter sends no mail.
+    async fn confide(
+        &self,
+        _address: &str,
+        _subject: &str,
+        _text: &str,
+        _office: &Office,
+    ) -> Result<(), Failure> {
+        Err(Failure::lasting("this status target sends no mail"))
+    }
 }
 
 /// What a reporter may use while it delivers.

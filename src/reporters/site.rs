@@ -1,5 +1,7 @@
 //! What messages say about this installation.
 
+use crate::config::checked::MasterConfig;
+
 /// Names and addresses of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -10,6 +12,15 @@ pub struct Site {
 }
 
 impl Site {
+    /// What the configuration says.
+    pub fn of(config: &MasterConfig) -> Site {
+        Site {
+            title: config.title.clone(),
+            title_url: config.title_url.clone(),
+            url: config.buildbot_url.clone(),
+        }
+    }
+
     /// The host that the URL names, for identifiers of messages.
     pub fn host(&self) -> &str {
         let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);

@@ -16,4 +16,5 @@ mod lookup;
 mod problems;
 mod mail;
 mod push;
+mod told;
 mod tidy;

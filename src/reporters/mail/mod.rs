@@ -46,6 +46,28 @@ impl Reporter for MailNotifier {
         Some(&self.interested)
     }
 
+    async fn confide(
+        &self,
+        address: &str,
+        subject: &str,
+        text: &str,
+        office: &Office,
+    ) -> Result<(), Failure> {
+        let recipients = recipients::Recipients::only(address);
+        let letter =
+            Letter { subject: subject.to_owned(), text: text.to_owned(), ..Letter::default() };
+        let message = Message {
+            id: fastrand::i64(1..),
+            about: String::new(),
+            body: Value::Null,
+            created_at: now(),
+            attempts: 0,
+        };
+        let mail = self.mail(&message, &letter, &recipients, Vec::new(), &office.site)?;
+        let sent = self.send(&recipients, &mail).await;
+        sent.map_err(|refusal| Failure::passing(refusal.text))
+    }
+
     async fn deliver(&self, message: &Message, office: &Office) -> Result<(), Failure> {
         let letter: Letter = serde_json::from_value(message.body.clone())
             .map_err(|error| Failure::lasting(format!("the stored mail is damaged: {error}")))?;

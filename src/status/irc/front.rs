@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::bot;
 use super::bots::IrcBots;
+use super::post::Post;
 use crate::actors::handles::Handles;
 use crate::actors::master::Watcher;
 use crate::actors::supervise::Supervisor;
@@ -35,6 +36,7 @@ impl IrcFront {
 #[async_trait(?Send)]
 impl Watcher for IrcFront {
     fn start(&self, supervisor: &Supervisor, handles: &Handles) {
+        self.bots.set_mailer(Arc::new(Post(handles.clone())));
         let config = handles.config.borrow().clone();
         for reporter in &config.reporters {
             self.begin(supervisor, reporter, handles);

@@ -13,6 +13,7 @@ mod handle;
 mod hear;
 mod herald;
 mod lookup;
+mod post;
 mod queries;
 mod rooms;
 mod session;

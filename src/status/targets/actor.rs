@@ -107,10 +107,5 @@ impl Child for TargetActor {}
 
 /// What messages say about this installation, as of now.
 pub(super) fn site(handles: &Handles) -> Site {
-    let config = handles.config.borrow();
-    Site {
-        title: config.title.clone(),
-        title_url: config.title_url.clone(),
-        url: config.buildbot_url.clone(),
-    }
+    Site::of(&handles.config.borrow())
 }

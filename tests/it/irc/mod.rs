@@ -12,8 +12,8 @@ mod server;
 use buildbot::status::irc::{IrcBots, IrcFront, IrcHandle};
 
 use crate::world::{Place, TestMaster, TestWorker, eventually};
-use person::Person;
-use server::Server;
+pub use person::Person;
+pub use server::Server;
 
 /// A master with the builder `b` on worker `w1`, and a bot called `bot` in `#dev`.
 pub struct Chat {

@@ -78,7 +78,7 @@ impl Person {
         loop {
             self.send("NAMES #dev").await;
             let names = self.hears(" 353 ").await;
-            let there = names.split([' ', ':']).any(|name| name == "bot");
+            let there = names.split([' ', ':', '@']).any(|name| name == "bot");
             self.hears(" 366 ").await;
             if there {
                 return;
