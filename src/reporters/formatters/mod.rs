@@ -246,6 +246,10 @@ fn plain_entity(case: &BuildCase, modes: &Modes, properties: bool, site: &Site) 
         if !modes.compare() {
             build.shift_remove("prev_build");
         }
+        if let Some(request) = build.get_mut("buildrequest").and_then(Value::as_object_mut) {
+            // They are the buildset's and not told here.
+            request.entry("properties").or_insert(Value::Null);
+        }
         if !properties {
             build.shift_remove("properties");
         }

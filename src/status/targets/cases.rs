@@ -53,8 +53,11 @@ fn of_builds(
         },
         FactKind::BuildStarted(id) => {
             // It may have ended meanwhile; what is told is how it was then.
-            let build = listing::build_case(conn, id, Details::default())?;
-            build.map(|build| Case::BuildStarted(Arc::new(begun(build))))
+            let Some(mut build) = listing::build_case(conn, id, Details::default())? else {
+                return Ok(None);
+            };
+            add_first_properties(conn, &mut build, config)?;
+            Some(Case::BuildStarted(Arc::new(begun(build))))
         }
         FactKind::BuildFinished(id) => {
             let mut build = listing::build_case(conn, id, details)?;
@@ -73,6 +76,31 @@ fn of_builds(
         // They are gathered, and told by `workers`.
         FactKind::WorkerMissing(_) | FactKind::WorkerReturned(_) => None,
     })
+}
+
+/// A build's row comes before its properties, and this may be the moment between: gives it those
+/// that do not depend on the worker, and the worker's name.
+fn add_first_properties(
+    conn: &mut Conn,
+    build: &mut BuildCase,
+    config: &MasterConfig,
+) -> Result<(), DbError> {
+    let stored = build.entity["properties"].take();
+    let Some(set) = build.entity["buildset"]["bsid"].as_i64().map(BuildsetId) else {
+        build.entity["properties"] = stored;
+        return Ok(());
+    };
+    add_early_properties(conn, set, std::slice::from_mut(build), config)?;
+    let worker = build.entity["workerid"].as_i64().map(WorkerId);
+    if let Some(worker) = worker.map(|id| listing::worker_case(conn, id)).transpose()?.flatten() {
+        build.entity["properties"]["workername"] = json!([worker["name"], "Worker"]);
+    }
+    build.entity["properties"]["buildnumber"] = json!([build.entity["number"], "Build"]);
+    let stored = stored.as_object().into_iter().flatten();
+    for (name, property) in stored {
+        build.entity["properties"][name] = property.clone();
+    }
+    Ok(())
 }
 
 /// Gives requests the properties with which a build of theirs would begin.

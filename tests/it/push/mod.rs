@@ -98,7 +98,8 @@ fn keeps_its_secrets(place: &Place) {
     for entry in std::fs::read_dir(place.path("master")).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().contains("sqlite")) {
-            let bytes = std::fs::read(&path).unwrap();
+            // The log beside the database goes when the last reader has gone.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
             let found = bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
             assert!(!found, "{} holds the token", path.display());
         }
