@@ -74,8 +74,7 @@ impl World {
         std::fs::write(&good, "").unwrap();
         let (chat, clock) = (Arc::new(Chat::default()), Arc::new(AtomicI64::new(now())));
         let time = clock.clone();
-        let problems =
-            Problems::new(chat.clone()).with_clock(move || time.load(Ordering::SeqCst));
+        let problems = Problems::new(chat.clone()).with_clock(move || time.load(Ordering::SeqCst));
         World { place, good, chat, clock, problems }
     }
 
@@ -99,6 +98,9 @@ builderNames = ["linux"]
 [[services]]
 type = "MailNotifier"
 fromaddr = "bb@example.org"
+relayhost = "127.0.0.1"
+smtpPort = 1
+lookup = "example.org"
 mode = []
 [[services]]
 type = "ProblemHassler"
@@ -157,9 +159,10 @@ async fn holds(
     .await;
 }
 
-/// The bodies of all mails, oldest first.
+/// The bodies of all mails, oldest first; no server takes them.
 async fn mails(master: &TestMaster) -> Vec<Value> {
-    let due = master.read(|conn| outbox::due(conn, "MailNotifier", i64::MAX, 100)).await;
+    let mut due = master.read(|conn| outbox::due(conn, "MailNotifier", i64::MAX, 100)).await;
+    due.sort_by_key(|message| message.id);
     due.into_iter().map(|message| message.body).collect()
 }
 
@@ -182,7 +185,10 @@ fn a_problem_is_followed_up_until_it_is_acknowledged_and_fixed() {
         world.build(&mut master, Results::Failure).await;
         holds(&master, "it goes on", |row, _| row.last_bad_number == 3).await;
         world.pass(HOUR);
-        holds(&master, "she is told again", |_, anna| anna.due_at == Some(world.clock.load(Ordering::SeqCst) + 900)).await;
+        holds(&master, "she is told again", |_, anna| {
+            anna.due_at == Some(world.clock.load(Ordering::SeqCst) + 900)
+        })
+        .await;
         soon("she hears it", async {
             while world.chat.told().len() < 2 {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -247,10 +253,8 @@ fn whoever_is_absent_gets_mail_and_whoever_heard_of_it_gets_thanks() {
 
         world.chat.there.store(true, Ordering::SeqCst);
         world.build(&mut master, Results::Failure).await;
-        holds(&master, "present: IRC", |row, anna| {
-            row.problemid == 2 && anna.irc_nick.is_some()
-        })
-        .await;
+        holds(&master, "present: IRC", |row, anna| row.problemid == 2 && anna.irc_nick.is_some())
+            .await;
         world.build(&mut master, Results::Success).await;
         soon("thanks", async {
             while world.chat.told().len() < 2 {

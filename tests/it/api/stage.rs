@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use buildbot::actors::tree::{ChildState, ChildStatus};
 use buildbot::flow::locks::{ClaimStatus, LockStatus};
 use buildbot::model::{
-    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, ProblemId, SchedulerId,
-    WorkerId,
+    BuildId, BuildRequestId, BuilderId, BuildsetId, LockKind, LogId, LogLines, ProblemId,
+    SchedulerId, WorkerId,
 };
 use buildbot::status::problem::commands::Order;
 use buildbot::status::web::backstage::{
