@@ -40,6 +40,7 @@ bench: setup ## Compare with stock Buildbot 4.3 on this machine
 	$(PEERS)/bin/python bench/run.py
 	$(PEERS)/bin/python bench/workers.py
 	$(PEERS)/bin/python bench/queue.py
+	$(PEERS)/bin/python bench/storm.py
 
 setup: ## Install what the tests need: system packages, stock Buildbot under target/, cargo-nextest
 	@CARGO='$(CARGO)' PEERS='$(PEERS)' sh .ci/setup

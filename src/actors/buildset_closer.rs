@@ -15,7 +15,7 @@ use super::supervise::{ChildSpec, Supervisor};
 use super::turns::{Turns, wakes};
 use crate::db::{Db, buildsets};
 use crate::events::Event;
-use crate::model::now;
+use crate::model::Clock;
 
 /// For what no poke told.
 const TICK: Duration = Duration::from_secs(60);
@@ -31,11 +31,17 @@ impl BuildsetCloser {
     pub const NAME: &str = "buildset closer";
 
     /// Starts the closer below `supervisor`.
-    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer) -> BuildsetCloser {
+    pub fn start(
+        supervisor: &Supervisor,
+        db: Db,
+        announcer: Announcer,
+        clock: Clock,
+    ) -> BuildsetCloser {
         let mailbox = Mailbox::new(Self::NAME);
         supervisor.start(ChildSpec::permanent(Self::NAME), &mailbox, move || Closer {
             db: db.clone(),
             announcer: announcer.clone(),
+            clock: clock.clone(),
             turns: Turns::default(),
         });
         BuildsetCloser { mailbox }
@@ -55,6 +61,7 @@ struct Poke;
 pub struct Closer {
     db: Db,
     announcer: Announcer,
+    clock: Clock,
     turns: Turns,
 }
 
@@ -86,9 +93,9 @@ impl Closer {
         if !self.turns.begin() {
             return;
         }
-        let db = self.db.clone();
+        let (db, now) = (self.db.clone(), self.clock.now());
         let closing =
-            async move { db.write(|conn| buildsets::complete_finished(conn, now())).await };
+            async move { db.write(move |conn| buildsets::complete_finished(conn, now)).await };
         ctx.spawn(closing.into_actor(self).map(|closed, actor, ctx| {
             match closed {
                 Ok(closed) => {

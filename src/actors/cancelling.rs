@@ -3,7 +3,7 @@
 use super::surroundings::Surroundings;
 use crate::db::{DbError, buildrequests, builds};
 use crate::events::Event;
-use crate::model::{Build, BuildRequest, BuildRequestId, Results, now};
+use crate::model::{Build, BuildRequest, BuildRequestId, Results};
 
 /// Cancels a request: a pending one ends at once, a running one has its build stopped. One that is
 /// complete is left alone.
@@ -15,12 +15,12 @@ pub(super) async fn cancel_request(
     request: BuildRequestId,
     reason: &str,
 ) -> Result<(), DbError> {
-    let master = surroundings.master;
+    let (master, now) = (surroundings.master, surroundings.clock.now());
     let why = reason.to_owned();
     let (row, cancelled) = surroundings
         .db
         .write(move |conn| {
-            let cancelled = buildrequests::cancel_pending(conn, request, master, &why, now())?;
+            let cancelled = buildrequests::cancel_pending(conn, request, master, &why, now)?;
             Ok((buildrequests::get(conn, request)?, cancelled))
         })
         .await?;

@@ -20,7 +20,7 @@ use crate::config::problems::Problems;
 use crate::db::{Conn, DbError, buildrequests, builds, buildsets, schedulers, sourcestamps};
 use crate::events::Event;
 use crate::flow::force::SOURCE;
-use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId, now};
+use crate::model::{BuildId, BuildRequestId, NewBuildset, Properties, SchedulerId};
 
 /// How often a clean shutdown looks whether builds still run.
 const CLEAN_LOOK: Duration = Duration::from_millis(500);
@@ -93,8 +93,9 @@ impl Control {
     pub async fn force(
         &self,
         scheduler: &str,
-        request: ForceRequest,
+        mut request: ForceRequest,
     ) -> Result<Submitted, ControlError> {
+        request.validation = self.surroundings.config.borrow().validation.clone();
         let wish = Wish::Force(request);
         let missing = wish.missing(scheduler);
         Ok(self.schedulers.order(scheduler, wish).await?.ok_or(missing)?)
@@ -133,9 +134,10 @@ impl Control {
         scheduler: Option<String>,
         make: impl FnOnce(&mut Conn) -> Result<NewBuildset, DbError> + Send + 'static,
     ) -> Result<Submitted, ControlError> {
+        let now = self.surroundings.clock.now();
         let write = self.surroundings.db.write(move |conn| {
             let new = make(conn)?;
-            buildsets::submit(conn, &new, now())
+            buildsets::submit(conn, &new, now)
         });
         let (buildset, requests) = write.await?;
         self.surroundings.announcer.announce(Event::BuildsetSubmitted {

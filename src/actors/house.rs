@@ -36,7 +36,7 @@ use crate::db::builders::BuilderSetup;
 use crate::db::projects::ProjectSetup;
 use crate::db::{Conn, Db, DbError};
 use crate::flow::markdown;
-use crate::model::{BuilderId, MasterId, now};
+use crate::model::{BuilderId, MasterId};
 
 /// Threads that worker connections are spread over.
 const CONNECTION_THREADS: usize = 2;
@@ -125,7 +125,7 @@ impl House {
         stranger: bool,
         config: watch::Receiver<Arc<MasterConfig>>,
     ) -> House {
-        let (db, announcer) = (setup.db.clone(), Announcer::default());
+        let (db, announcer, clock) = (setup.db.clone(), Announcer::default(), setup.clock.clone());
         let log_intake = LogIntake::start(
             supervisor,
             Arbiter::new().handle(),
@@ -140,15 +140,16 @@ impl House {
                 db: db.clone(),
                 announcer: announcer.clone(),
                 master,
+                clock: clock.clone(),
                 patience: Patience::default(),
                 homes: connection_threads(),
             },
         );
-        let distributor = Distributor::default();
-        let locks = Locks::new(distributor.clone());
+        let distributor = Distributor::new(clock.clone());
+        let locks = Locks::new(distributor.clone(), clock.clone());
         locks.configure(&config.borrow().locks);
         let surroundings = Surroundings {
-            closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone()),
+            closer: BuildsetCloser::start(supervisor, db.clone(), announcer.clone(), clock.clone()),
             db: db.clone(),
             announcer: announcer.clone(),
             log_intake,
@@ -159,12 +160,14 @@ impl House {
             config,
             basedir: Arc::new(PathBuf::from(&setup.basedir)),
             master,
+            clock: clock.clone(),
         };
         let (around, workers, hands) = (surroundings.clone(), roster.clone(), distributor.clone());
         supervisor.start(ChildSpec::permanent("distributor"), distributor.mailbox(), move || {
             hands.actor(around.clone(), workers.clone())
         });
-        let wiring = Wiring::new(db.clone(), announcer.clone(), master, move || distributor.poke());
+        let poke = move || distributor.poke();
+        let wiring = Wiring::new(db.clone(), announcer.clone(), master, clock.clone(), poke);
         let try_wiring = try_jobs::Wiring {
             sight: Sight { db: db.clone(), announcer: announcer.clone() },
             logins: roster.logins(),
@@ -179,10 +182,11 @@ impl House {
             sources: Sources::default(),
             source_wiring: change_source::Wiring {
                 logins: roster.logins(),
-                intake: Intake::start(supervisor, db.clone(), announcer),
+                intake: Intake::start(supervisor, db.clone(), announcer, clock.clone()),
                 basedir: setup.basedir.clone(),
                 db,
                 master,
+                clock,
             },
             roster,
             user_managers: Vec::new(),
@@ -319,7 +323,7 @@ impl House {
         let projects: Vec<ProjectSetup> = config.projects.iter().map(project_setup).collect();
         let mut builders: Vec<(BuilderSetup, Option<String>)> =
             config.builders.iter().map(|builder| builder_setup(builder)).collect();
-        let master = self.surroundings.master;
+        let (master, now) = (self.surroundings.master, self.surroundings.clock.now());
         let db: &Db = &self.surroundings.db;
         let rows = db
             .write(move |conn| {
@@ -328,7 +332,7 @@ impl House {
                     builder.project = project.as_ref().and_then(|name| ids.get(name)).copied();
                 }
                 let setups: Vec<BuilderSetup> = builders.into_iter().map(|(b, _)| b).collect();
-                crate::db::builders::configure(conn, master, &setups, now())
+                crate::db::builders::configure(conn, master, &setups, now)
             })
             .await?;
         Ok(rows.into_iter().collect())

@@ -1,25 +1,34 @@
 //! Takes changes in: stores each batch once and tells the schedulers.
 //!
 //! In: [`Intake::submit`], [`Intake::state`].  Out: `Event::ChangeAdded`, in order.
-//! Owns: the tables of changes, and what change sources remember (`object_state`).
+//! Owns: the tables of changes, and what change sources remember (`object_state`); what waits for
+//!       the batches before it, bounded.
 //! Dies: safely at any time; a batch and the source's state are one transaction.
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+};
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::announcer::Announcer;
-use super::mail::{AskError, Child, Mailbox};
+use super::mail::{AskError, CAPACITY, Child, Mailbox};
 use super::supervise::{ChildSpec, Supervisor};
 use crate::db::{Db, DbError, changes, state};
 use crate::events::Event;
 use crate::flow::intake::IntakeRules;
-use crate::model::{Change, NewChange, now};
+use crate::model::{Change, Clock, NewChange, Timestamp};
 
 /// A batch of a thousand changes on a slow disk.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Batches that are handed to the database at once, so that they share a commit and every scheduler
+/// looks at them once.
+const AT_ONCE: usize = 100;
 
 /// The handle to the intake.
 #[derive(Clone)]
@@ -57,14 +66,17 @@ pub enum IntakeError {
 
 impl Intake {
     /// Starts the intake below `supervisor`.
-    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer) -> Intake {
+    pub fn start(supervisor: &Supervisor, db: Db, announcer: Announcer, clock: Clock) -> Intake {
         let mailbox = Mailbox::new("intake");
         let rules = watch::Sender::default();
         let followed = rules.subscribe();
         supervisor.start(ChildSpec::permanent("intake"), &mailbox, move || IntakeActor {
             db: db.clone(),
             announcer: announcer.clone(),
+            clock: clock.clone(),
             rules: followed.clone(),
+            waiting: Vec::new(),
+            storing: false,
         });
         Intake { mailbox, rules }
     }
@@ -104,23 +116,43 @@ impl Intake {
     }
 }
 
+type Stored = Result<Vec<Arc<Change>>, DbError>;
+type Remembered = Result<Option<Value>, DbError>;
+
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Arc<Change>>, DbError>")]
+#[rtype(result = "Stored")]
 struct Submit(Batch);
 
 #[derive(Message)]
-#[rtype(result = "Result<Option<Value>, DbError>")]
+#[rtype(result = "Remembered")]
 struct ReadState {
     name: String,
     class: String,
     key: String,
 }
 
+/// Something to be done, and who waits for it.
+enum Task {
+    Store(Batch, oneshot::Sender<Stored>),
+    Read(ReadState, oneshot::Sender<Remembered>),
+}
+
+/// Something that was done.
+enum Done {
+    Stored(Result<Vec<Change>, DbError>, oneshot::Sender<Stored>),
+    Read(Remembered, oneshot::Sender<Remembered>),
+}
+
 /// The actor; reached through [`Intake`].
 pub struct IntakeActor {
     db: Db,
     announcer: Announcer,
+    clock: Clock,
     rules: watch::Receiver<Arc<IntakeRules>>,
+    /// In order.
+    waiting: Vec<Task>,
+    /// Tasks are with the database.
+    storing: bool,
 }
 
 impl Actor for IntakeActor {
@@ -131,43 +163,93 @@ impl Child for IntakeActor {}
 
 crate::receives!(IntakeActor: Submit, ReadState);
 
-/// One batch after the other: the mailbox waits, so that facts are told in the order of their ids.
 impl Handler<Submit> for IntakeActor {
-    type Result = AtomicResponse<Self, Result<Vec<Arc<Change>>, DbError>>;
+    type Result = ResponseFuture<Stored>;
 
-    fn handle(&mut self, Submit(mut batch): Submit, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Submit(mut batch): Submit, ctx: &mut Context<Self>) -> Self::Result {
         let rules = self.rules.borrow().clone();
         batch.changes.iter_mut().for_each(|change| rules.complete(change));
-        let db = self.db.clone();
-        let stored = async move { db.write(move |conn| store(conn, batch)).await };
-        AtomicResponse::new(Box::pin(stored.into_actor(self).map(|stored, actor, _| {
-            let stored: Vec<Arc<Change>> = stored?.into_iter().map(Arc::new).collect();
-            for change in &stored {
-                actor.announcer.announce(Event::ChangeAdded(change.clone()));
-            }
-            Ok(stored)
-        })))
+        let (reply, answer) = oneshot::channel();
+        self.take(Task::Store(batch, reply), ctx);
+        Box::pin(async { answer.await.unwrap_or_else(|_| Err(crowded())) })
     }
 }
 
 impl Handler<ReadState> for IntakeActor {
-    type Result = AtomicResponse<Self, Result<Option<Value>, DbError>>;
+    type Result = ResponseFuture<Remembered>;
 
-    fn handle(&mut self, ask: ReadState, _: &mut Context<Self>) -> Self::Result {
-        let db = self.db.clone();
-        let read = async move {
-            db.write(move |conn| {
-                let object = state::object(conn, &ask.name, &ask.class)?;
-                state::get(conn, object, &ask.key)
-            })
-            .await
-        };
-        AtomicResponse::new(Box::pin(read.into_actor(self)))
+    fn handle(&mut self, ask: ReadState, ctx: &mut Context<Self>) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.take(Task::Read(ask, reply), ctx);
+        Box::pin(async { answer.await.unwrap_or_else(|_| Err(crowded())) })
     }
 }
 
-fn store(conn: &mut crate::db::Conn, batch: Batch) -> Result<Vec<Change>, DbError> {
-    let at = now();
+/// Nobody answers what finds no place.
+fn crowded() -> DbError {
+    DbError::Query("too many changes wait to be stored".to_owned())
+}
+
+impl IntakeActor {
+    fn take(&mut self, task: Task, ctx: &mut Context<Self>) {
+        if self.waiting.len() < CAPACITY {
+            self.waiting.push(task);
+        }
+        self.work(ctx);
+    }
+
+    /// Hands over what waits, unless something is with the database already: facts are told in the
+    /// order of their ids.
+    fn work(&mut self, ctx: &mut Context<Self>) {
+        if self.storing || self.waiting.is_empty() {
+            return;
+        }
+        self.storing = true;
+        let tasks = self.waiting.drain(..self.waiting.len().min(AT_ONCE));
+        let now = self.clock.now();
+        let working: Vec<_> = tasks.map(|task| task.begin(&self.db, now)).collect();
+        ctx.spawn(join_all(working).into_actor(self).map(|done, actor, ctx| {
+            done.into_iter().for_each(|done| actor.tell(done));
+            actor.storing = false;
+            actor.work(ctx);
+        }));
+    }
+
+    fn tell(&self, done: Done) {
+        match done {
+            Done::Read(value, reply) => drop(reply.send(value)),
+            Done::Stored(stored, reply) => {
+                let stored: Stored =
+                    stored.map(|changes| changes.into_iter().map(Arc::new).collect());
+                for change in stored.iter().flatten() {
+                    self.announcer.announce(Event::ChangeAdded(change.clone()));
+                }
+                let _ = reply.send(stored);
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Queues it at the database; each is a transaction of its own.
+    fn begin(self, db: &Db, now: Timestamp) -> LocalBoxFuture<'static, Done> {
+        match self {
+            Task::Store(batch, reply) => {
+                let stored = db.write(move |conn| store(conn, batch, now));
+                stored.map(|stored| Done::Stored(stored, reply)).boxed_local()
+            }
+            Task::Read(ask, reply) => {
+                let read = db.write(move |conn| {
+                    let object = state::object(conn, &ask.name, &ask.class)?;
+                    state::get(conn, object, &ask.key)
+                });
+                read.map(|value| Done::Read(value, reply)).boxed_local()
+            }
+        }
+    }
+}
+
+fn store(conn: &mut crate::db::Conn, batch: Batch, at: Timestamp) -> Result<Vec<Change>, DbError> {
     let stored = batch.changes.iter().map(|change| changes::add(conn, change, at));
     let stored = stored.collect::<Result<Vec<Change>, DbError>>()?;
     if let Some(memory) = &batch.memory {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::distributor::Distributor;
 use crate::config::checked::LockConfig;
 use crate::flow::locks::{Claimant, LockStatus, LockTable, Round, Standing, Ticket};
-use crate::model::{BuildId, LockAccess, now};
+use crate::model::{BuildId, Clock, LockAccess};
 
 /// Everybody's way to the locks. Clones share them.
 #[derive(Clone)]
@@ -20,6 +20,7 @@ pub struct Locks {
     /// Rises with every change.
     changes: Arc<watch::Sender<u64>>,
     distributor: Distributor,
+    clock: Clock,
 }
 
 /// A wait that would never end; the text says why.
@@ -28,9 +29,9 @@ pub struct Locks {
 pub struct Deadlock(String);
 
 impl Locks {
-    pub(super) fn new(distributor: Distributor) -> Locks {
+    pub(super) fn new(distributor: Distributor, clock: Clock) -> Locks {
         let (table, changes) = (Arc::default(), Arc::new(watch::channel(0).0));
-        Locks { table, changes, distributor }
+        Locks { table, changes, distributor, clock }
     }
 
     /// Takes another configuration; holders keep what they have.
@@ -41,9 +42,9 @@ impl Locks {
     /// One round of the distributor. Its claims need a [`Locks::guard`] each at once.
     pub(super) fn round<T>(&self, assign: impl FnOnce(&mut Round<'_>) -> T) -> T {
         let mut table = self.lock();
-        let decided = assign(&mut table.round(now()));
+        let decided = assign(&mut table.round(self.clock.now()));
         // A request that gave up its place may let a step in.
-        table.settle(now());
+        table.settle(self.clock.now());
         drop(table);
         self.announce();
         decided
@@ -61,7 +62,7 @@ impl Locks {
 
     /// Queues a step for its locks on a worker.
     pub(super) fn ask(&self, who: Claimant, accesses: &[LockAccess], worker: &str) -> LockGuard {
-        let ticket = self.change(|table| table.ask(who, accesses, worker, now()));
+        let ticket = self.change(|table| table.ask(who, accesses, worker, self.clock.now()));
         self.guard(ticket)
     }
 
@@ -83,9 +84,9 @@ impl Locks {
     fn change_quietly<T>(&self, work: impl FnOnce(&mut LockTable) -> T) -> (T, bool) {
         let mut table = self.lock();
         let done = work(&mut table);
-        table.settle(now());
+        table.settle(self.clock.now());
         if table.refuse_deadlock() {
-            table.settle(now());
+            table.settle(self.clock.now());
         }
         let wishes = table.has_wishes();
         drop(table);
@@ -178,7 +179,7 @@ mod tests {
     use crate::model::{BuildRequestId, BuilderId, LockKind, LockMode};
 
     fn locks(names: &[&str]) -> Locks {
-        let locks = Locks::new(Distributor::default());
+        let locks = Locks::new(Distributor::default(), Clock::default());
         let config = |name: &&str| LockConfig {
             name: (*name).to_owned(),
             kind: LockKind::Master,

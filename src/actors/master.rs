@@ -20,6 +20,7 @@ use crate::config::diff::{Diff, diff};
 use crate::config::problems::{Place, Problems};
 use crate::db::{Db, DbError};
 use crate::events::Event;
+use crate::model::Clock;
 
 /// How often the master says that it lives; stock's interval.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -31,6 +32,7 @@ pub struct Setup {
     pub config_file: PathBuf,
     pub config: MasterConfig,
     pub db: Db,
+    pub clock: Clock,
     /// Those who watch, started last in this order and stopped first.
     pub status: Vec<Box<dyn Watcher>>,
 }
@@ -93,7 +95,7 @@ impl Master {
     /// When the database refuses or a listener cannot be bound; nothing is left running then.
     pub async fn start(setup: Setup, desk: OrderDesk) -> Result<Master, MasterError> {
         let name = presence::master_name(&setup.basedir);
-        let (facts, stranger) = presence::register(&setup.db, name).await?;
+        let (facts, stranger) = presence::register(&setup.db, name, &setup.clock).await?;
         let (alarm, alarms) = mpsc::unbounded_channel();
         let (config, watched) = watch::channel(Arc::new(setup.config.clone()));
         let (house, handles) =
@@ -101,7 +103,7 @@ impl Master {
         for watcher in &setup.status {
             watcher.start(house.supervisor(), &handles);
         }
-        presence::beat(&setup.db, &handles.master).await?;
+        presence::beat(&setup.db, &handles.master, &setup.clock).await?;
         Ok(Master { setup, house, handles, orders: desk.inbox, alarms, config })
     }
 
@@ -138,7 +140,7 @@ impl Master {
     }
 
     async fn beat(&self) {
-        match presence::beat(&self.setup.db, &self.handles.master).await {
+        match presence::beat(&self.setup.db, &self.handles.master, &self.setup.clock).await {
             Ok(expired) if expired.is_empty() => {}
             Ok(expired) => {
                 tracing::warn!(masters = ?expired, "masters without a sign of life were expired");
@@ -171,7 +173,9 @@ impl Master {
 
     async fn shut_down(self) {
         self.house.close().await;
-        if let Err(error) = presence::leave(&self.setup.db, &self.handles.master).await {
+        if let Err(error) =
+            presence::leave(&self.setup.db, &self.handles.master, &self.setup.clock).await
+        {
             tracing::error!(%error, "cannot mark the master as stopped");
         }
     }

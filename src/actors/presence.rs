@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::handles::MasterFacts;
 use crate::db::{Conn, Db, DbError, masters, state};
-use crate::model::{MasterId, Timestamp, now};
+use crate::model::{Clock, MasterId, Timestamp};
 
 /// Class of the object that remembers our heartbeat, one per master name.
 const CLASS: &str = "rs_master";
@@ -18,8 +18,12 @@ const KEY: &str = "last_active";
 
 /// Finds this master's row and cleans up after its own crash. The second value tells whether a
 /// stock master has run since we did.
-pub(super) async fn register(db: &Db, name: String) -> Result<(MasterFacts, bool), DbError> {
-    let (row_name, at) = (name.clone(), now());
+pub(super) async fn register(
+    db: &Db,
+    name: String,
+    clock: &Clock,
+) -> Result<(MasterFacts, bool), DbError> {
+    let (row_name, at) = (name.clone(), clock.now());
     let (id, stranger) = db
         .write(move |conn| {
             let stranger = was_used_by_another(conn, &row_name)?;
@@ -32,10 +36,13 @@ pub(super) async fn register(db: &Db, name: String) -> Result<(MasterFacts, bool
 }
 
 /// The heartbeat; answers the masters that were expired.
-pub(super) async fn beat(db: &Db, facts: &MasterFacts) -> Result<Vec<MasterId>, DbError> {
-    let (id, name) = (facts.id, facts.name.clone());
+pub(super) async fn beat(
+    db: &Db,
+    facts: &MasterFacts,
+    clock: &Clock,
+) -> Result<Vec<MasterId>, DbError> {
+    let (id, name, at) = (facts.id, facts.name.clone(), clock.now());
     db.write(move |conn| {
-        let at = now();
         masters::set_active(conn, id, true, at)?;
         remember(conn, &name, at)?;
         masters::expire_others(conn, id, at)
@@ -44,10 +51,9 @@ pub(super) async fn beat(db: &Db, facts: &MasterFacts) -> Result<Vec<MasterId>, 
 }
 
 /// Leaves the database as a clean stop does.
-pub(super) async fn leave(db: &Db, facts: &MasterFacts) -> Result<(), DbError> {
-    let (id, name) = (facts.id, facts.name.clone());
+pub(super) async fn leave(db: &Db, facts: &MasterFacts, clock: &Clock) -> Result<(), DbError> {
+    let (id, name, at) = (facts.id, facts.name.clone(), clock.now());
     db.write(move |conn| {
-        let at = now();
         masters::heartbeat(conn, id, at)?;
         masters::set_active(conn, id, false, at)?;
         let stored = last_active(conn, &name)?.unwrap_or(at);

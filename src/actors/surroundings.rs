@@ -15,7 +15,7 @@ use super::scheduler::Schedulers;
 use crate::config::checked::MasterConfig;
 use crate::db::{Conn, Db, DbError};
 use crate::events::Event;
-use crate::model::{BuildId, MasterId, StepId};
+use crate::model::{BuildId, Clock, MasterId, StepId};
 
 /// Handles that every builder and build holds. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +32,7 @@ pub struct Surroundings {
     pub config: watch::Receiver<Arc<MasterConfig>>,
     pub basedir: Arc<PathBuf>,
     pub master: MasterId,
+    pub clock: Clock,
 }
 
 impl Surroundings {

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::payload::Wanted;
 use super::registry::Draft;
-use super::web::{Server, web_address};
+use super::web::Server;
 use super::{Desk, Found, Source, Trouble};
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
-use crate::config::values::non_empty;
+use crate::config::values::{non_empty, web_address};
 use crate::flow::category::Category;
 use crate::flow::expression::Expression;
 use pull::Details;

@@ -18,6 +18,7 @@ use crate::actors::control::{Control, Order};
 use crate::actors::master::{Master, OrderDesk, Setup, Watcher};
 use crate::config::{self, MasterConfig};
 use crate::db::{self, Db};
+use crate::model::Clock;
 use crate::status::irc::{IrcBots, IrcFront};
 use crate::status::problem::Problems;
 use crate::status::targets::Targets;
@@ -101,7 +102,7 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let irc = IrcFront::new(bots);
     let status: Vec<Box<dyn Watcher>> =
         vec![Box::new(Targets), Box::new(irc), Box::new(problems), Box::new(front)];
-    Ok(Setup { basedir: base.path, config_file, config, db, status })
+    Ok(Setup { basedir: base.path, config_file, config, db, clock: Clock::default(), status })
 }
 
 fn load(base: BaseDir) -> anyhow::Result<(BaseDir, PathBuf, MasterConfig, Db)> {

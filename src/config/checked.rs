@@ -17,6 +17,7 @@ use crate::flow::priority::Priority;
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, CanStart, Collapse, NextBuild, NextWorker};
 use crate::flow::services::registry::ServiceConfig;
+use crate::flow::validation::Validation;
 use crate::flow::verdict::Verdict;
 use crate::model::{Change, LockAccess, LockKind, NewSourceStamp, Properties};
 use crate::reporters::ReporterConfig;
@@ -59,6 +60,8 @@ pub struct MasterConfig {
     pub logs: LogSettings,
     /// What every change gets when it comes in.
     pub intake: Arc<IntakeRules>,
+    /// What people may write where anything would do.
+    pub validation: Arc<Validation>,
 }
 
 impl MasterConfig {

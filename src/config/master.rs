@@ -17,10 +17,11 @@ use super::{
 use crate::flow::intake::{CodebaseRules, IntakeRules, RevlinkRules};
 use crate::flow::retry::Retries;
 use crate::flow::rules::{BuilderOrder, Collapse, NextWorker};
+use crate::flow::validation::Validation;
 use crate::model::Properties;
 
 /// Keys of stock's `BuildmasterConfig` that are not served yet.
-const LATER: [&str; 14] = [
+const LATER: [&str; 13] = [
     "buildCacheSize",
     "caches",
     "changeCacheSize",
@@ -34,7 +35,6 @@ const LATER: [&str; 14] = [
     "mq",
     "multiMaster",
     "secretsProviders",
-    "validation",
 ];
 
 /// Everything read, with the key path of each entry: what the cross checks look at.
@@ -56,6 +56,7 @@ pub struct Draft {
     pub services: services::Services,
     pub logs: LogSettings,
     pub intake: IntakeRules,
+    pub validation: Validation,
 }
 
 /// How the installation presents itself.
@@ -100,6 +101,7 @@ pub fn parse(raw: &Raw, basedir: &Path, problems: &mut Problems) -> Draft {
             revlink: RevlinkRules::read(&mut fields),
             codebases: CodebaseRules::read(&mut fields),
         },
+        validation: Validation::read(&mut fields),
     };
     // Stock asks to report usage to its project; nothing is ever sent from here.
     fields.take("buildbotNetUsageData");
@@ -185,6 +187,7 @@ impl Draft {
             reporters: values(self.services.reporters),
             logs: self.logs,
             intake: Arc::new(self.intake),
+            validation: Arc::new(self.validation),
         }
     }
 }

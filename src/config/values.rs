@@ -115,6 +115,22 @@ pub fn json_kind(value: &Value) -> &'static str {
     }
 }
 
+/// Reads an `auth` of user name and password.
+pub fn login(fields: &mut Fields<'_>, key: &'static str) -> Option<(String, String)> {
+    let pair = fields.optional_checked(key, |pair: &Vec<String>| {
+        (pair.len() != 2).then(|| "must be a user name and a password".to_owned())
+    })?;
+    let [user, password] = <[String; 2]>::try_from(pair).ok()?;
+    Some((user, password))
+}
+
+/// Complains about what is no address of a web server.
+#[allow(clippy::ptr_arg, reason = "a check takes the very type that is read")]
+pub fn web_address(url: &String) -> Option<String> {
+    let web = url.starts_with("http://") || url.starts_with("https://");
+    (!web).then(|| "must begin with http:// or https://".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::directory;

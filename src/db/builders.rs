@@ -85,6 +85,26 @@ pub fn get(conn: &mut Conn, id: BuilderId) -> Result<BuilderRow, DbError> {
     complete(conn, rows, Some(id))?.pop().ok_or(DbError::NotFound)
 }
 
+/// The ids of the builders with these names, ascending; names that were never configured are left
+/// out.
+pub fn ids_named(conn: &mut Conn, names: &[String]) -> Result<Vec<BuilderId>, DbError> {
+    let mut ids: Vec<BuilderId> = Vec::with_capacity(names.len());
+    for batch in names.chunks(BATCH) {
+        let rows = builders::table.select(builders::id);
+        ids.extend(match batch {
+            [one] => {
+                rows.filter(builders::name_hash.eq(hash::name_hash(one))).load::<BuilderId>(conn)?
+            }
+            many => rows
+                .filter(builders::name_hash.eq_any(many.iter().map(|name| hash::name_hash(name))))
+                .load(conn)?,
+        });
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
 /// All builders ever configured.
 pub fn list(conn: &mut Conn) -> Result<Vec<BuilderRow>, DbError> {
     let rows = builders::table

@@ -4,6 +4,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::dialect::{BATCH, Zero, insert_all};
+use super::facts::{self, FactKind};
 use super::schema::{buildrequest_claims, buildrequests, builds, rs_buildrequests};
 use super::{Conn, DbError};
 use crate::model::{
@@ -204,6 +205,7 @@ pub fn cancel_pending(
     diesel::insert_into(rs_buildrequests::table)
         .values((rs_buildrequests::brid.eq(id), rs_buildrequests::cancel_reason.eq(reason)))
         .execute(conn)?;
+    facts::add(conn, [FactKind::RequestCancelled(id)], now)?;
     Ok(true)
 }
 

@@ -272,17 +272,19 @@ fn complete(conn: &mut Conn, rows: Vec<ChangeRow>) -> Result<Vec<Change>, DbErro
 }
 
 fn files_of(conn: &mut Conn, ids: &[ChangeId]) -> Result<HashMap<ChangeId, Vec<String>>, DbError> {
-    let mut files: HashMap<ChangeId, Vec<String>> = HashMap::new();
+    let mut found: HashMap<ChangeId, Vec<String>> = HashMap::new();
     for batch in ids.chunks(BATCH) {
-        let rows: Vec<(ChangeId, String)> = change_files::table
-            .filter(change_files::changeid.eq_any(batch.iter().copied()))
-            .select((change_files::changeid, change_files::filename))
-            .load(conn)?;
+        let files = change_files::table.select((change_files::changeid, change_files::filename));
+        let rows: Vec<(ChangeId, String)> = match batch {
+            // The statement for one is kept prepared: every scheduler reads each new change.
+            [one] => files.filter(change_files::changeid.eq(*one)).load(conn)?,
+            many => files.filter(change_files::changeid.eq_any(many.iter().copied())).load(conn)?,
+        };
         for (id, file) in rows {
-            files.entry(id).or_default().push(file);
+            found.entry(id).or_default().push(file);
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
 fn properties_of(
@@ -291,14 +293,17 @@ fn properties_of(
 ) -> Result<HashMap<ChangeId, Properties>, DbError> {
     let mut properties: HashMap<ChangeId, Properties> = HashMap::new();
     for batch in ids.chunks(BATCH) {
-        let rows: Vec<(ChangeId, String, String)> = change_properties::table
-            .filter(change_properties::changeid.eq_any(batch.iter().copied()))
-            .select((
-                change_properties::changeid,
-                change_properties::property_name,
-                change_properties::property_value,
-            ))
-            .load(conn)?;
+        let all = change_properties::table.select((
+            change_properties::changeid,
+            change_properties::property_name,
+            change_properties::property_value,
+        ));
+        let rows: Vec<(ChangeId, String, String)> = match batch {
+            [one] => all.filter(change_properties::changeid.eq(*one)).load(conn)?,
+            many => {
+                all.filter(change_properties::changeid.eq_any(many.iter().copied())).load(conn)?
+            }
+        };
         for (id, name, text) in rows {
             if let Some(property) = json::decode_change_property(&text) {
                 properties.entry(id).or_default().set(&name, property.value, &property.source);

@@ -9,12 +9,17 @@ use diesel::prelude::*;
 use super::dialect::insert_all;
 use super::schema::rs_facts;
 use super::{Conn, DbError};
-use crate::model::{BuildId, BuildsetId, Timestamp, WorkerId};
+use crate::model::{BuildId, BuildRequestId, BuildsetId, Timestamp, WorkerId};
+
+const MISSING: &str = "worker missing";
+const RETURNED: &str = "worker returned";
 
 /// What happened, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactKind {
     BuildsetSubmitted(BuildsetId),
+    /// Nobody had begun to build it.
+    RequestCancelled(BuildRequestId),
     BuildStarted(BuildId),
     BuildFinished(BuildId),
     BuildsetCompleted(BuildsetId),
@@ -29,11 +34,20 @@ impl FactKind {
     fn row(self) -> (&'static str, i64) {
         match self {
             FactKind::BuildsetSubmitted(BuildsetId(id)) => ("buildset submitted", id),
+            FactKind::RequestCancelled(BuildRequestId(id)) => ("request cancelled", id),
             FactKind::BuildStarted(BuildId(id)) => ("build started", id),
             FactKind::BuildFinished(BuildId(id)) => ("build finished", id),
             FactKind::BuildsetCompleted(BuildsetId(id)) => ("buildset completed", id),
-            FactKind::WorkerMissing(WorkerId(id)) => ("worker missing", id),
-            FactKind::WorkerReturned(WorkerId(id)) => ("worker returned", id),
+            FactKind::WorkerMissing(WorkerId(id)) => (MISSING, id),
+            FactKind::WorkerReturned(WorkerId(id)) => (RETURNED, id),
+        }
+    }
+
+    /// The worker that it is about, if it is about one.
+    pub fn worker(self) -> Option<WorkerId> {
+        match self {
+            FactKind::WorkerMissing(worker) | FactKind::WorkerReturned(worker) => Some(worker),
+            _ => None,
         }
     }
 
@@ -41,11 +55,12 @@ impl FactKind {
     fn read(kind: &str, id: i64) -> Option<FactKind> {
         Some(match kind {
             "buildset submitted" => FactKind::BuildsetSubmitted(BuildsetId(id)),
+            "request cancelled" => FactKind::RequestCancelled(BuildRequestId(id)),
             "build started" => FactKind::BuildStarted(BuildId(id)),
             "build finished" => FactKind::BuildFinished(BuildId(id)),
             "buildset completed" => FactKind::BuildsetCompleted(BuildsetId(id)),
-            "worker missing" => FactKind::WorkerMissing(WorkerId(id)),
-            "worker returned" => FactKind::WorkerReturned(WorkerId(id)),
+            MISSING => FactKind::WorkerMissing(WorkerId(id)),
+            RETURNED => FactKind::WorkerReturned(WorkerId(id)),
             _ => return None,
         })
     }
@@ -86,10 +101,23 @@ pub fn after(conn: &mut Conn, after: i64, limit: i64) -> Result<(Vec<Fact>, i64)
         .select((rs_facts::id, rs_facts::kind, rs_facts::subject, rs_facts::at))
         .load(conn)?;
     let place = rows.last().map_or(after, |(id, ..)| *id);
-    let read = |(id, kind, subject, at): (i64, String, i64, Timestamp)| {
-        FactKind::read(&kind, subject).map(|kind| Fact { id, kind, at })
-    };
     Ok((rows.into_iter().filter_map(read).collect(), place))
+}
+
+/// The `limit` facts about workers that follow the place `after`, oldest first.
+pub fn about_workers(conn: &mut Conn, after: i64, limit: i64) -> Result<Vec<Fact>, DbError> {
+    let rows: Vec<(i64, String, i64, Timestamp)> = rs_facts::table
+        .filter(rs_facts::kind.eq_any([MISSING, RETURNED]))
+        .filter(rs_facts::id.gt(after))
+        .order(rs_facts::id)
+        .limit(limit)
+        .select((rs_facts::id, rs_facts::kind, rs_facts::subject, rs_facts::at))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+fn read((id, kind, subject, at): (i64, String, i64, Timestamp)) -> Option<Fact> {
+    FactKind::read(&kind, subject).map(|kind| Fact { id, kind, at })
 }
 
 /// The place behind the newest fact; 0 when there never was one.

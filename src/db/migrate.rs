@@ -14,12 +14,13 @@ use super::{Conn, DbError};
 const REVISION: &str = "067";
 const SCHEMA: &str = include_str!("../../migrations/sqlite/buildbot_067.sql");
 /// Script number n brings `rs_migrations.version` from n - 1 to n.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: &[&str] = &[
     include_str!("../../migrations/sqlite/rs_0001_indexes.sql"),
     include_str!("../../migrations/sqlite/rs_0002_queue.sql"),
     include_str!("../../migrations/sqlite/rs_0003_test_results.sql"),
     include_str!("../../migrations/sqlite/rs_0004_status.sql"),
     include_str!("../../migrations/sqlite/rs_0005_problems.sql"),
+    include_str!("../../migrations/sqlite/rs_0006_absences.sql"),
 ];
 
 #[derive(QueryableByName)]

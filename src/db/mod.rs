@@ -23,6 +23,7 @@ pub mod compress;
 pub mod masters;
 pub mod builders;
 pub mod workers;
+pub mod absences;
 pub mod schedulers;
 pub mod changesources;
 pub mod changes;

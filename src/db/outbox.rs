@@ -4,11 +4,15 @@
 //! A message is queued by the transaction that moves its target's place in the stream of facts.
 //! It ends as sent or failed, and is kept for a while so that people can see what became of it.
 
+use std::collections::{BTreeMap, HashMap};
+
 use diesel::dsl::{count_star, exists, max, min, not};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::dialect::insert_all;
+use super::dialect::{BATCH, insert_all};
 use super::schema::rs_outbox;
 use super::{Conn, DbError, state};
 use crate::model::Timestamp;
@@ -20,6 +24,7 @@ const FAILED: &str = "failed";
 /// Class of the objects that remember how far a target has read.
 const CLASS: &str = "rs_status_target";
 const PLACE: &str = "place";
+const WORKER_PLACE: &str = "worker_place";
 
 /// Characters of an error that are kept.
 const ERROR: usize = 500;
@@ -64,7 +69,7 @@ pub enum Outcome {
 }
 
 /// A message as a page shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     pub id: i64,
     pub about: String,
@@ -88,13 +93,32 @@ pub struct Tally {
 /// The place in the stream of facts up to which the target has queued its messages; `None` when it
 /// has never read.
 pub fn place(conn: &mut Conn, target: &str) -> Result<Option<i64>, DbError> {
-    let object = state::object(conn, target, CLASS)?;
+    // It is read where nothing may be written.
+    let Some(object) = state::find(conn, target, CLASS)? else { return Ok(None) };
     Ok(state::get(conn, object, PLACE)?.and_then(|value| value.as_i64()))
 }
 
-/// Moves the target's place.
+/// As [`place`], for facts about workers, which are read apart: they are gathered for a while.
+pub fn worker_place(conn: &mut Conn, target: &str) -> Result<Option<i64>, DbError> {
+    let object = state::object(conn, target, CLASS)?;
+    let own = state::get(conn, object, WORKER_PLACE)?.and_then(|value| value.as_i64());
+    own.map_or_else(|| place(conn, target), |own| Ok(Some(own)))
+}
+
+/// Moves the target's place in the facts about workers.
+pub fn set_worker_place(conn: &mut Conn, target: &str, place: i64) -> Result<(), DbError> {
+    let object = state::object(conn, target, CLASS)?;
+    state::set(conn, object, WORKER_PLACE, &json!(place))
+}
+
+/// Moves the target's place in all other facts.
 pub fn set_place(conn: &mut Conn, target: &str, place: i64) -> Result<(), DbError> {
     let object = state::object(conn, target, CLASS)?;
+    if state::get(conn, object, WORKER_PLACE)?.is_none() {
+        // Facts about workers begin where the target does, or where it was before they were read apart.
+        let begin = self::place(conn, target)?.unwrap_or(place);
+        state::set(conn, object, WORKER_PLACE, &json!(begin))?;
+    }
     state::set(conn, object, PLACE, &json!(place))
 }
 
@@ -205,50 +229,95 @@ fn short(error: &str) -> String {
     error.chars().take(ERROR).collect()
 }
 
+type Row = (i64, String, String, i64, i64, i64, Option<String>, Option<i64>);
+
+const COLUMNS: (
+    rs_outbox::id,
+    rs_outbox::about,
+    rs_outbox::state,
+    rs_outbox::created_at,
+    rs_outbox::due_at,
+    rs_outbox::attempts,
+    rs_outbox::error,
+    rs_outbox::closed_at,
+) = (
+    rs_outbox::id,
+    rs_outbox::about,
+    rs_outbox::state,
+    rs_outbox::created_at,
+    rs_outbox::due_at,
+    rs_outbox::attempts,
+    rs_outbox::error,
+    rs_outbox::closed_at,
+);
+
+impl From<Row> for Line {
+    fn from(row: Row) -> Line {
+        let (id, about, state, created_at, due_at, attempts, error, closed_at) = row;
+        Line { id, about, state, created_at, due_at, attempts, error, closed_at }
+    }
+}
+
 /// Up to `limit` messages of a target, newest first.
 pub fn recent(conn: &mut Conn, target: &str, limit: i64) -> Result<Vec<Line>, DbError> {
-    type Row = (i64, String, String, i64, i64, i64, Option<String>, Option<i64>);
-    let rows: Vec<Row> = rs_outbox::table
-        .filter(rs_outbox::target.eq(target))
-        .order(rs_outbox::id.desc())
-        .limit(limit)
-        .select((
-            rs_outbox::id,
-            rs_outbox::about,
-            rs_outbox::state,
-            rs_outbox::created_at,
-            rs_outbox::due_at,
-            rs_outbox::attempts,
-            rs_outbox::error,
-            rs_outbox::closed_at,
+    let newest = rs_outbox::table.filter(rs_outbox::target.eq(target)).order(rs_outbox::id.desc());
+    let rows = newest.limit(limit).select(COLUMNS).load::<Row>(conn)?;
+    Ok(rows.into_iter().map(Line::from).collect())
+}
+
+/// A line of [`recent_of_each`].
+#[derive(QueryableByName)]
+struct Numbered {
+    #[diesel(sql_type = Text)]
+    target: String,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// Up to `limit` messages of every target, newest first.
+pub fn recent_of_each(conn: &mut Conn, limit: i64) -> Result<HashMap<String, Vec<Line>>, DbError> {
+    let newest: Vec<Numbered> = diesel::sql_query(format!(
+        "SELECT target, CAST(id AS BIGINT) AS id FROM (SELECT target, id, \
+         ROW_NUMBER() OVER (PARTITION BY target ORDER BY id DESC) AS n FROM rs_outbox) counted \
+         WHERE n <= {limit} ORDER BY target, id DESC"
+    ))
+    .load(conn)?;
+    let ids: Vec<i64> = newest.iter().map(|row| row.id).collect();
+    let mut lines: HashMap<i64, Line> = HashMap::new();
+    for batch in ids.chunks(BATCH) {
+        let found = rs_outbox::table.filter(rs_outbox::id.eq_any(batch.iter().copied()));
+        let rows = found.select(COLUMNS).load::<Row>(conn)?;
+        lines.extend(rows.into_iter().map(Line::from).map(|line| (line.id, line)));
+    }
+    let mut of_each: HashMap<String, Vec<Line>> = HashMap::new();
+    for Numbered { target, id } in newest {
+        of_each.entry(target).or_default().extend(lines.remove(&id));
+    }
+    Ok(of_each)
+}
+
+/// Makes a message due that waits or has failed; false when there is none.
+pub fn try_again(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool, DbError> {
+    let row = rs_outbox::table.find(id).filter(rs_outbox::state.ne(SENT));
+    let changed = diesel::update(row)
+        .set((
+            rs_outbox::state.eq(QUEUED),
+            rs_outbox::due_at.eq(now),
+            rs_outbox::closed_at.eq(None::<Timestamp>),
         ))
-        .load(conn)?;
-    let line = |(id, about, state, created_at, due_at, attempts, error, closed_at): Row| Line {
-        id,
-        about,
-        state,
-        created_at,
-        due_at,
-        attempts,
-        error,
-        closed_at,
-    };
-    Ok(rows.into_iter().map(line).collect())
+        .execute(conn)?;
+    Ok(changed > 0)
 }
 
 /// How every target with messages is doing, by name.
-pub fn tallies(conn: &mut Conn) -> Result<Vec<(String, Tally)>, DbError> {
+pub fn tallies(conn: &mut Conn) -> Result<BTreeMap<String, Tally>, DbError> {
     let rows: Vec<(String, String, i64, Option<Timestamp>)> = rs_outbox::table
         .group_by((rs_outbox::target, rs_outbox::state))
         .select((rs_outbox::target, rs_outbox::state, count_star(), max(rs_outbox::closed_at)))
-        .order(rs_outbox::target)
         .load(conn)?;
-    let mut tallies: Vec<(String, Tally)> = Vec::new();
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for (target, state, count, closed) in rows {
-        if tallies.last().is_none_or(|(last, _)| *last != target) {
-            tallies.push((target, Tally::default()));
-        }
-        let Some((_, tally)) = tallies.last_mut() else { continue };
+        let tally = tallies.entry(target).or_default();
         match state.as_str() {
             QUEUED => tally.queued = count,
             FAILED => tally.failed = count,

@@ -372,6 +372,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    rs_worker_absences (masterid, workerid) {
+        masterid -> BigInt,
+        workerid -> BigInt,
+        last_seen -> Nullable<BigInt>,
+        left_at -> Nullable<BigInt>,
+        since -> Nullable<BigInt>,
+        uptime -> Nullable<BigInt>,
+        told -> BigInt,
+    }
+}
+
+diesel::table! {
     scheduler_changes (schedulerid, changeid) {
         schedulerid -> BigInt,
         changeid -> BigInt,

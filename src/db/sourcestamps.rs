@@ -99,12 +99,11 @@ pub fn get_many(
 ) -> Result<HashMap<SourceStampId, SourceStamp>, DbError> {
     let mut rows: Vec<StampRow> = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
-        rows.extend(
-            sourcestamps::table
-                .filter(sourcestamps::id.eq_any(batch.iter().copied()))
-                .select(StampRow::as_select())
-                .load(conn)?,
-        );
+        let stamps = sourcestamps::table.select(StampRow::as_select());
+        rows.extend(match batch {
+            [one] => stamps.filter(sourcestamps::id.eq(*one)).load(conn)?,
+            many => stamps.filter(sourcestamps::id.eq_any(many.iter().copied())).load(conn)?,
+        });
     }
     Ok(with_patches(conn, rows)?.into_iter().map(|stamp| (stamp.id, stamp)).collect())
 }

@@ -13,18 +13,23 @@ const OBJECT_NAME: (usize, usize) = (128, 64);
 /// Characters of a key, and how many stay of a longer one.
 const KEY: (usize, usize) = (255, 127);
 
-/// The object called `name` of the class `class_name`, found or created.
-pub fn object(conn: &mut Conn, name: &str, class_name: &str) -> Result<ObjectId, DbError> {
+/// The object called `name` of the class `class_name`, if there is one.
+pub fn find(conn: &mut Conn, name: &str, class_name: &str) -> Result<Option<ObjectId>, DbError> {
     let name = hash::shorten(name, OBJECT_NAME.0, OBJECT_NAME.1);
-    let found = objects::table
+    Ok(objects::table
         .filter(objects::name.eq(&name))
         .filter(objects::class_name.eq(class_name))
         .select(objects::id)
         .first::<ObjectId>(conn)
-        .optional()?;
-    if let Some(id) = found {
+        .optional()?)
+}
+
+/// The object called `name` of the class `class_name`, found or created.
+pub fn object(conn: &mut Conn, name: &str, class_name: &str) -> Result<ObjectId, DbError> {
+    if let Some(id) = find(conn, name, class_name)? {
         return Ok(id);
     }
+    let name = hash::shorten(name, OBJECT_NAME.0, OBJECT_NAME.1);
     let row = (objects::name.eq(&name), objects::class_name.eq(class_name));
     Ok(ObjectId(insert_id!(conn, diesel::insert_into(objects::table).values(row))?))
 }

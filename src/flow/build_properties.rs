@@ -29,6 +29,35 @@ pub struct Origins<'a> {
     pub sources: &'a [SourceStamp],
 }
 
+/// Where the properties come from that are known of a build which waits for a worker.
+pub struct Early<'a> {
+    pub global: &'a Properties,
+    pub changes: &'a [Change],
+    pub buildset: &'a Properties,
+    pub builder_name: &'a str,
+    pub builder_id: i64,
+    /// The builder's `properties` and `defaultProperties`.
+    pub builder: &'a Properties,
+    pub builder_defaults: &'a Properties,
+    pub sources: &'a [SourceStamp],
+}
+
+/// The properties of a build that has not begun.
+pub fn early(origins: &Early<'_>) -> Properties {
+    let mut properties = Properties::new();
+    properties.extend(origins.global);
+    for change in origins.changes {
+        properties.extend(&change.properties);
+    }
+    properties.extend(origins.buildset);
+    properties.set("buildername", origins.builder_name, "Builder");
+    properties.set("builderid", origins.builder_id, "Builder");
+    properties.extend(origins.builder);
+    add_missing(&mut properties, origins.builder_defaults);
+    add_sources(&mut properties, origins.sources);
+    properties
+}
+
 /// Puts a build's first properties together.
 pub fn initial(origins: &Origins<'_>) -> Properties {
     let mut properties = Properties::new();

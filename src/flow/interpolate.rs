@@ -63,6 +63,8 @@ impl std::fmt::Debug for UsedSecret {
 pub struct Rendered {
     pub value: Value,
     pub secrets: Vec<UsedSecret>,
+    /// Properties that were asked for without a default, and are not set.
+    pub unset: Vec<String>,
 }
 
 /// A piece of a rendered text: written in the configuration, or substituted for something there.
@@ -113,6 +115,7 @@ impl Default for Node {
 struct Renderer<'a, 'c> {
     context: &'a RenderContext<'c>,
     secrets: Vec<UsedSecret>,
+    unset: Vec<String>,
 }
 
 impl Renderable {
@@ -171,9 +174,9 @@ impl Renderable {
         &self,
         context: &RenderContext<'_>,
     ) -> Result<Rendered, InterpolateError> {
-        let mut renderer = Renderer { context, secrets: Vec::new() };
+        let mut renderer = Renderer { context, secrets: Vec::new(), unset: Vec::new() };
         let value = self.node.render(&mut renderer)?;
-        Ok(Rendered { value, secrets: renderer.secrets })
+        Ok(Rendered { value, secrets: renderer.secrets, unset: renderer.unset })
     }
 
     /// Renders to text, and tells which parts of it the configuration vouches for.
@@ -182,7 +185,8 @@ impl Renderable {
     /// As [`Renderable::render`].
     pub fn render_spans(&self, context: &RenderContext<'_>) -> Result<Vec<Span>, InterpolateError> {
         let mut spans = Vec::new();
-        self.node.render_spans(&mut Renderer { context, secrets: Vec::new() }, &mut spans)?;
+        let mut renderer = Renderer { context, secrets: Vec::new(), unset: Vec::new() };
+        self.node.render_spans(&mut renderer, &mut spans)?;
         Ok(spans)
     }
 

@@ -15,6 +15,8 @@ pub enum PendingReason {
     Holding,
     /// This master does not run the builder; names of running ones that do.
     BuilderElsewhere(Vec<String>),
+    /// Another master has claimed the request and does not build it yet; its name.
+    Taken(String),
     /// The builder's worker list is empty.
     NoWorkers,
     /// What keeps each of the builder's workers: name, obstacle, and what it builds.
@@ -171,6 +173,9 @@ impl fmt::Display for Told<'_> {
             }
             PendingReason::BuilderElsewhere(masters) => {
                 return write!(f, "belongs to the master {}", some_of(masters));
+            }
+            PendingReason::Taken(master) => {
+                return write!(f, "claimed by another master, {master}, which builds it next");
             }
             PendingReason::NoWorkers => return f.write_str("the builder has no workers"),
             PendingReason::StrangeWorker(name) => {

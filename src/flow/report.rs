@@ -48,6 +48,16 @@ impl Modes {
         Modes(vec![Failing, Passing, Warnings, Exception, Cancelled])
     }
 
+    /// Only what went well.
+    pub fn passing() -> Modes {
+        Modes(vec![Mode::Passing])
+    }
+
+    /// Does one of them look at the build before?
+    pub fn compare(&self) -> bool {
+        self.has(Mode::Change) || self.has(Mode::Problem)
+    }
+
     fn has(&self, mode: Mode) -> bool {
         self.0.contains(&mode)
     }
@@ -69,9 +79,8 @@ impl Modes {
     /// What is said to have been detected: `new failure`, `passing build` …
     pub fn detected(&self, results: Option<Results>, previous: Option<Results>) -> String {
         let other = |result| previous.is_some_and(|previous| previous != result);
-        let compares = self.has(Mode::Change) || self.has(Mode::Problem);
         let text = match results {
-            Some(Results::Failure) if compares && other(Results::Failure) => "new failure",
+            Some(Results::Failure) if self.compare() && other(Results::Failure) => "new failure",
             Some(Results::Failure) => "failed build",
             Some(Results::Warnings) => "problem in the build",
             Some(Results::Success) if self.has(Mode::Change) && other(Results::Success) => {

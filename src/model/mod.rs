@@ -19,13 +19,15 @@ mod who;
 mod person;
 mod log;
 mod worker;
+mod attendance;
 mod clock;
 
+pub use attendance::{Absence, Attendance};
 pub use build::{Build, BuildProgress};
 pub use buildrequest::{BuildRequest, Claim};
 pub use buildset::{Buildset, NewBuildset};
 pub use change::{Change, NewChange};
-pub use clock::{Timestamp, now};
+pub use clock::{Clock, Timestamp, now};
 pub use ids::*;
 pub use lock::{LockAccess, LockKind, LockMode};
 pub use log::{Log, LogLines, LogType};

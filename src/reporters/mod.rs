@@ -11,6 +11,7 @@ pub mod hassler;
 pub mod lookup;
 pub mod mail;
 pub mod irc;
+pub mod push;
 pub mod registry;
 mod report;
 mod site;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hassler::{self, HasslerConfig};
 use super::irc::{self, IrcConfig};
-use super::{Reporter, mail};
+use super::{Reporter, mail, push};
 use crate::config::fields::Fields;
 use crate::config::raw::Raw;
 
@@ -32,6 +32,24 @@ pub const REGISTRY: &[ReporterClass] = &[
     ReporterClass {
         class: "ProblemHassler",
         parse: |fields| Plan::Hassler(Arc::new(hassler::parse(fields))),
+    },
+    ReporterClass { class: "HttpStatusPush", parse: |fields| messages(push::parse_http(fields)) },
+    ReporterClass {
+        class: "GitHubStatusPush",
+        parse: |fields| messages(push::parse_github_status(fields)),
+    },
+    ReporterClass {
+        class: "GitHubCommentPush",
+        parse: |fields| messages(push::parse_github_comment(fields)),
+    },
+    ReporterClass {
+        class: "GitLabStatusPush",
+        parse: |fields| messages(push::parse_gitlab(fields)),
+    },
+    ReporterClass { class: "SlackStatusPush", parse: |fields| messages(push::parse_slack(fields)) },
+    ReporterClass {
+        class: "MattermostStatusPush",
+        parse: |fields| messages(push::parse_slack(fields)),
     },
 ];
 

@@ -50,3 +50,32 @@ pub fn failed() -> BuildCase {
         users: vec!["Ann <ann@example.org>".to_owned()],
     }
 }
+
+/// The same build while it runs.
+pub fn started() -> BuildCase {
+    let mut case = failed();
+    case.results = None;
+    for (key, value) in [("results", json!(null)), ("complete_at", json!(null))] {
+        case.entity[key] = value;
+    }
+    case.entity["complete"] = json!(false);
+    case
+}
+
+/// Its request: a build that has not begun.
+pub fn requested() -> BuildCase {
+    let mut case = started();
+    for key in ["buildid", "number", "started_at", "steps", "prev_build"] {
+        case.entity.as_object_mut().unwrap().shift_remove(key);
+    }
+    BuildCase { previous: None, trouble_since: None, users: Vec::new(), ..case }
+}
+
+/// Its request, which was cancelled.
+pub fn cancelled() -> BuildCase {
+    let mut case = requested();
+    case.results = Some(Results::Cancelled);
+    case.entity["complete"] = json!(true);
+    case.entity["results"] = json!(6);
+    case
+}

@@ -8,7 +8,7 @@ use super::{Desk, Order, Refused, Scheduler, Submitted};
 use crate::config::checked::{ForceScheduler, SchedulerOptions};
 use crate::config::fields::Fields;
 use crate::db::{Conn, DbError, builders, builds, properties};
-use crate::flow::force::{BuildName, Inherited, asked_builds, read};
+use crate::flow::force::{BuildName, Inherited, Sent, asked_builds, read};
 use crate::model::NewBuildset;
 
 #[derive(Debug)]
@@ -42,8 +42,13 @@ impl Force {
     fn force(&self, desk: &mut Desk<'_>, request: &ForceRequest) -> Result<Submitted, Refused> {
         let builders = chosen(&desk.options.builder_names, &request.builders)?;
         let inherited = look_up(desk.conn, asked_builds(&self.form, &request.values))?;
-        let forced = read(desk.options, &self.form, &request.values, &request.owner, &inherited)
-            .map_err(Refused::Invalid)?;
+        let sent = Sent {
+            values: &request.values,
+            owner: &request.owner,
+            inherited: &inherited,
+            validation: &request.validation,
+        };
+        let forced = read(desk.options, &self.form, &sent).map_err(Refused::Invalid)?;
         let mut properties = forced.properties;
         properties.extend(&desk.options.properties);
         let set = NewBuildset {

@@ -1,5 +1,7 @@
 //! What somebody may ask a scheduler for, and why it is refused.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -7,6 +9,7 @@ use crate::config::checked::SchedulerOptions;
 use crate::db::DbError;
 use crate::flow::sources::PartialStamp;
 use crate::flow::try_job::TryJob;
+use crate::flow::validation::Validation;
 use crate::model::{BuildId, Properties};
 
 /// Something asked of a scheduler.
@@ -51,6 +54,8 @@ pub struct ForceRequest {
     pub values: Map<String, Value>,
     /// Who is logged in; empty or `anonymous` asks the form's `username`.
     pub owner: String,
+    /// The master's rules, which it puts in itself.
+    pub validation: Arc<Validation>,
 }
 
 /// Why nothing was submitted.

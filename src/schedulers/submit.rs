@@ -2,12 +2,10 @@
 
 use super::{Desk, Submitted};
 use crate::config::checked::SchedulerOptions;
-use crate::db::{Conn, DbError, builders, buildsets, sourcestamps};
+use crate::db::{DbError, builders, buildsets, sourcestamps};
 use crate::flow::interpolate::{RenderContext, Renderable};
 use crate::flow::sources;
-use crate::model::{
-    BuilderId, Change, NewBuildset, NewSourceStamp, Properties, SourceStamp, SourceStampId,
-};
+use crate::model::{Change, NewBuildset, NewSourceStamp, Properties, SourceStamp, SourceStampId};
 
 /// One buildset for these changes; `defaults` are the stamps of codebases without one.
 ///
@@ -86,7 +84,8 @@ pub(super) fn to_builders(
     set: NewBuildset,
 ) -> Result<Submitted, DbError> {
     let names = names_of(desk, names, &set)?;
-    let set = NewBuildset { builders: builder_ids(desk.conn, &names)?, ..set };
+    // A name that was never configured is left out, as in stock.
+    let set = NewBuildset { builders: builders::ids_named(desk.conn, &names)?, ..set };
     let (buildset, requests) = buildsets::submit(desk.conn, &set, desk.now)?;
     Ok(Submitted { buildset, requests })
 }
@@ -135,10 +134,4 @@ pub(super) fn reason(options: &SchedulerOptions, class: &str, sentence: &str) ->
 /// Does the source stamp of its codebase come from this change?
 fn is_last(change: &Change, changes: &[&Change]) -> bool {
     !changes.iter().any(|other| other.codebase == change.codebase && other.id > change.id)
-}
-
-/// Ids of the builders with these names; a name that was never configured is left out, as in stock.
-fn builder_ids(conn: &mut Conn, names: &[String]) -> Result<Vec<BuilderId>, DbError> {
-    let known = builders::list(conn)?;
-    Ok(known.into_iter().filter(|row| names.contains(&row.name)).map(|row| row.id).collect())
 }

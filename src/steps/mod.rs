@@ -158,6 +158,8 @@ pub enum StepError {
 #[async_trait(?Send)]
 pub trait Workbench {
     fn properties(&self) -> &Properties;
+    /// These properties were asked for and are not set; told when the step fails.
+    fn note_unset(&self, _names: &[String]) {}
     /// Sets a build property; it is stored and announced when the step ends.
     fn set_property(&mut self, name: &str, value: Value, source: &str);
     fn sources(&self) -> &[SourceStamp];

@@ -10,7 +10,9 @@ pub(super) fn render(
     bench: &dyn Workbench,
     value: &Renderable,
 ) -> Result<Rendered, InterpolateError> {
-    in_context(bench, |context| value.render_secret_aware(context))
+    let rendered = in_context(bench, |context| value.render_secret_aware(context))?;
+    bench.note_unset(&rendered.unset);
+    Ok(rendered)
 }
 
 /// Renders to text whose parts tell where they come from.

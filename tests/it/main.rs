@@ -5,6 +5,7 @@
 mod world;
 mod supervision;
 mod flow;
+mod day;
 mod wire;
 mod programs;
 mod compat;
@@ -14,4 +15,5 @@ mod irc;
 mod lookup;
 mod problems;
 mod mail;
+mod push;
 mod tidy;

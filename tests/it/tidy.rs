@@ -110,7 +110,6 @@ const ALL: &[&str] = &[
     "steps",
     "schedulers",
     "change_sources",
-    "reporters",
     "config",
     "actors",
     "status",

@@ -1,5 +1,7 @@
 //! The workbench of a running build: lets its steps reach the worker and the logs.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub(super) struct Bench {
     pub properties: Properties,
     /// Names of the properties set since they were last stored.
     pub changed: Vec<String>,
+    /// Properties that the step asked for and that are not set.
+    pub unset: RefCell<BTreeSet<String>>,
     pub sources: Vec<SourceStamp>,
     pub changes: Vec<Change>,
     pub worker: WorkerFacts,
@@ -79,6 +83,7 @@ impl Bench {
             link: parts.link,
             properties: parts.properties,
             changed: Vec::new(),
+            unset: RefCell::default(),
             sources: parts.sources,
             changes: parts.changes,
             worker: parts.worker,
@@ -368,6 +373,10 @@ fn keep(kept: &mut String, text: &str) {
 impl Workbench for Bench {
     fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    fn note_unset(&self, names: &[String]) {
+        self.unset.borrow_mut().extend(names.iter().cloned());
     }
 
     async fn set_build_data(

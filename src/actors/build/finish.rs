@@ -4,9 +4,7 @@ use crate::actors::surroundings::Surroundings;
 use crate::db::{Conn, DbError, buildrequests, builds, logs, steps};
 use crate::events::Event;
 use crate::flow::retry::{Retries, given_up, is_loss};
-use crate::model::{
-    Build, BuildRequest, BuildRequestId, BuilderId, LogType, Results, WorkerId, now,
-};
+use crate::model::{Build, BuildRequest, BuildRequestId, BuilderId, LogType, Results, WorkerId};
 
 /// A build's last words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +26,11 @@ pub async fn store(
     ending: Ending,
 ) -> Result<(), DbError> {
     let (id, request, master) = (build.id, build.request, surroundings.master);
-    let retries = max_retries(surroundings, build.builder);
+    let (retries, at) = (max_retries(surroundings, build.builder), surroundings.clock.now());
     surroundings.distributor.build_ended(build.worker.unwrap_or(WorkerId(0)), ending.results);
     let (row, results) = surroundings
         .db
         .write(move |conn| {
-            let at = now();
             let Ending { results, text } = limited(conn, request, ending, retries)?;
             builds::finish(conn, id, results, &text, at)?;
             if results == Results::Retry {
@@ -125,7 +122,8 @@ async fn close_parts(
             tracing::error!(log = %log.id, %error, "cannot finish a log");
         }
     }
-    surroundings.db.write(move |conn| builds::abandon(conn, &[id], results, now())).await
+    let at = surroundings.clock.now();
+    surroundings.db.write(move |conn| builds::abandon(conn, &[id], results, at)).await
 }
 
 /// The text of the panic goes where people look: a log of the last step.

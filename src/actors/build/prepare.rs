@@ -8,7 +8,7 @@ use crate::events::Event;
 use crate::flow::build_properties::{Origins, initial};
 use crate::flow::retry::SILENT;
 use crate::model::{
-    Change, ProjectId, Properties, Property, Results, SourceStamp, Step, WorkerInfo, now,
+    Change, ProjectId, Properties, Property, Results, SourceStamp, Step, WorkerInfo,
 };
 use crate::steps::{BuilderFacts, WorkerFacts};
 
@@ -127,13 +127,12 @@ fn first_properties(job: &Job, cause: &Cause, info: &WorkerInfo) -> Properties {
 /// One transaction: state, properties, and stock's synthetic step 0.
 async fn store_first_rows(job: &Job, first: &Properties) -> Result<(), DbError> {
     let build = job.assignment.build.id;
-    let rows = rows_of(first);
+    let (rows, at) = (rows_of(first), job.surroundings.clock.now());
     let ready = format!("worker {} ready", job.assignment.worker.name);
     let step: Step = job
         .surroundings
         .db
         .write(move |conn| {
-            let at = now();
             builds::set_state_string(conn, build, "preparing worker")?;
             properties::set_build(conn, build, &rows)?;
             steps::add(conn, build, 0, "worker_preparation", Some(at), &ready)
@@ -157,13 +156,14 @@ pub(super) async fn end_preparation(job: &Job, answered: bool) -> Result<(), DbE
     } else {
         (Results::Retry, format!("worker {name} {SILENT}"))
     };
+    let now = job.surroundings.clock.now();
     let step = job
         .surroundings
         .db
         .write(move |conn| {
             let steps = steps::of_build(conn, build)?;
             let Some(step) = steps.first() else { return Err(DbError::NotFound) };
-            steps::finish(conn, step.id, results, &state, false, now())?;
+            steps::finish(conn, step.id, results, &state, false, now)?;
             if answered {
                 builds::set_state_string(conn, build, "building")?;
             }
@@ -178,12 +178,12 @@ pub(super) async fn end_preparation(job: &Job, answered: bool) -> Result<(), DbE
 /// Stock's synthetic step 1 of a build with locks. It has waited for them in the queue, so the step
 /// is over as soon as it begins.
 pub(super) async fn add_locks_step(job: &Job) -> Result<(), DbError> {
-    let build = job.assignment.build.id;
+    let (build, at) = (job.assignment.build.id, job.surroundings.clock.now());
     let step = job
         .surroundings
         .db
         .write(move |conn| {
-            let (at, state) = (now(), "locks acquired");
+            let state = "locks acquired";
             let step = steps::add(conn, build, 1, LOCKS_STEP, Some(at), state)?;
             steps::finish(conn, step.id, Results::Success, state, false, at)?;
             Ok(step.id)

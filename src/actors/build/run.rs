@@ -13,7 +13,7 @@ use crate::db::{DbError, properties, steps};
 use crate::events::Event;
 use crate::flow::build_state::{BuildState, StepNames};
 use crate::flow::retry::SILENT;
-use crate::model::{LogType, Property, Results, Step, WorkerId, now};
+use crate::model::{LogType, Property, Results, Step, WorkerId};
 use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
 
 /// Everything that makes one build.
@@ -157,6 +157,7 @@ async fn step(
             exception(bench, &error).await
         }
     };
+    tell_unset(bench, outcome.results).await;
     bench.end().await;
     let hidden =
         plan.options.hide_step_if.holds(&bench.properties, Some(outcome.results)).unwrap_or(false);
@@ -176,12 +177,11 @@ async fn insert(
     text: String,
     begins: bool,
 ) -> Result<Step, DbError> {
-    let build = job.assignment.build.id;
+    let (build, at) = (job.assignment.build.id, job.surroundings.clock.now());
     let row = job
         .surroundings
         .db
         .write(move |conn| {
-            let at = now();
             if begins {
                 return steps::add(conn, build, number, &name, Some(at), &text);
             }
@@ -213,6 +213,20 @@ pub(super) async fn exception(bench: &mut Bench, error: &StepError) -> Outcome {
     plain(Results::Exception, first_line(&text))
 }
 
+/// A step that failed says which of the properties it asked for are not set, and were empty
+/// therefore.
+async fn tell_unset(bench: &mut Bench, results: Results) {
+    let names = std::mem::take(&mut *bench.unset.borrow_mut());
+    if names.is_empty() || !matches!(results, Results::Failure | Results::Exception) {
+        return;
+    }
+    let names: Vec<String> = names.into_iter().map(|name| format!("%(prop:{name})s")).collect();
+    let text = format!("not set, and empty therefore: {}\n", names.join(", "));
+    if let Err(error) = bench.log("unset properties", LogType::Text, Stream::Stdout, &text).await {
+        tracing::error!(%error, "cannot log which properties a step lacked");
+    }
+}
+
 pub(super) fn plain(results: Results, summary: String) -> Outcome {
     Outcome { results, summary, limit: None }
 }
@@ -228,7 +242,7 @@ async fn store_end(
     row: &Step,
     (results, text, hidden): (Results, String, bool),
 ) -> Result<(), DbError> {
-    let (build, id) = (row.build, row.id);
+    let (build, id, now) = (row.build, row.id, job.surroundings.clock.now());
     let names = std::mem::take(&mut bench.changed);
     let changed: Vec<(String, Property)> = names
         .iter()
@@ -237,7 +251,7 @@ async fn store_end(
     job.surroundings
         .db
         .write(move |conn| {
-            steps::finish(conn, id, results, &text, hidden, now())?;
+            steps::finish(conn, id, results, &text, hidden, now)?;
             properties::set_build(conn, build, &changed)
         })
         .await?;

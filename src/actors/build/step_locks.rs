@@ -6,7 +6,7 @@ use crate::actors::locks::LockGuard;
 use crate::db::{DbError, builds, steps};
 use crate::events::Event;
 use crate::flow::locks::Claimant;
-use crate::model::{BuildId, LogType, Results, Step, StepId, now};
+use crate::model::{BuildId, LogType, Results, Step, StepId};
 use crate::steps::{Outcome, StepError, StepPlan, Stream, Workbench};
 
 /// How a wait ended without the locks.
@@ -30,7 +30,8 @@ pub(super) async fn acquire(
     if plan.options.locks.is_empty() {
         return Ok(Ok(None));
     }
-    let asked = now();
+    let clock = &job.surroundings.clock;
+    let asked = clock.now();
     let worker = &job.assignment.worker.name;
     let locks = job.surroundings.locks.ask(who(job, row), &plan.options.locks, worker);
     let waits = !locks.is_granted();
@@ -40,7 +41,7 @@ pub(super) async fn acquire(
     let ended = wait(job, bench, row, &locks).await;
     let granted = ended.is_none();
     if granted || waits {
-        store(job, row, granted.then(|| plan.running_text()), now() - asked).await?;
+        store(job, row, granted.then(|| plan.running_text()), clock.now() - asked).await?;
     }
     match ended {
         None => Ok(Ok(Some(locks))),
@@ -93,12 +94,12 @@ fn tell_build(job: &Job, build: BuildId, text: &'static str) {
 
 /// The end of the wait, with the text of a step that runs now.
 async fn store(job: &Job, row: &Step, running: Option<String>, waited: i64) -> Result<(), DbError> {
-    let (id, build) = (row.id, row.build);
+    let (id, build, now) = (row.id, row.build, job.surroundings.clock.now());
     job.surroundings
         .db
         .write(move |conn| {
             if let Some(text) = running {
-                steps::set_locks_acquired(conn, id, now(), &text)?;
+                steps::set_locks_acquired(conn, id, now, &text)?;
             }
             builds::set_state_string(conn, build, "building")?;
             builds::add_locks_duration(conn, build, waited.max(0))

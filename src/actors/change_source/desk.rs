@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Sources, Wiring};
 use crate::actors::intake::{Batch, Intake, Memory};
 use crate::change_sources::{Desk, SourcePlan, Trouble};
-use crate::model::{NewChange, now};
+use crate::model::{Clock, NewChange};
 
 /// The desk of one look.
 pub(super) struct IntakeDesk {
@@ -17,12 +17,13 @@ pub(super) struct IntakeDesk {
     intake: Intake,
     basedir: PathBuf,
     sources: Sources,
+    clock: Clock,
 }
 
 impl IntakeDesk {
     pub fn new(plan: Arc<SourcePlan>, wiring: &Wiring, sources: Sources) -> IntakeDesk {
         let (intake, basedir) = (wiring.intake.clone(), wiring.basedir.clone());
-        IntakeDesk { plan, intake, basedir, sources }
+        IntakeDesk { plan, intake, basedir, sources, clock: wiring.clock.clone() }
     }
 }
 
@@ -59,7 +60,7 @@ impl Desk for IntakeDesk {
             if let Some(error) = status.last_error.take() {
                 tracing::info!("{}: connected again, after: {error}", status.name);
             }
-            status.last_poll = Some(now());
+            status.last_poll = Some(self.clock.now());
         });
     }
 }

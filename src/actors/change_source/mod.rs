@@ -18,7 +18,7 @@ use super::worker::Logins;
 use crate::config::checked::ChangeSourceConfig;
 use crate::db::{Conn, Db, DbError, changesources};
 use crate::flow::branches::masked;
-use crate::model::{MasterId, Timestamp};
+use crate::model::{Clock, MasterId, Timestamp};
 use pb::PbChangeSource;
 use watcher::Watcher;
 
@@ -33,6 +33,7 @@ pub struct Wiring {
     pub basedir: PathBuf,
     /// Where those who send changes log in.
     pub logins: Logins,
+    pub clock: Clock,
 }
 
 /// All running change sources by name. Clones share them.

@@ -20,7 +20,6 @@ use crate::actors::turns::Turns;
 use crate::change_sources::{Found, PollTimes, Rhythm, SourcePlan, Trouble};
 use crate::flow::branches::masked;
 use crate::flow::rhythm::{failures_after, pause, reconnect};
-use crate::model::now;
 
 /// Failures in a row inside the working copy before it is made anew.
 const BROKEN_AFTER: u32 = 3;
@@ -211,7 +210,7 @@ impl WatcherActor {
 
     fn look_after(&mut self, pause: Duration, ctx: &mut Context<Self>) {
         self.forget_timer(ctx);
-        let at = now() + pause.as_secs() as i64;
+        let at = self.wiring.clock.now() + pause.as_secs() as i64;
         self.sources.update(&self.plan.name, |status| status.next_poll = Some(at));
         self.timer = Some(ctx.run_later(pause, |actor, ctx| {
             actor.timer = None;
@@ -253,8 +252,9 @@ impl WatcherActor {
             _ => {}
         }
         self.told.clone_from(&error);
+        let now = self.wiring.clock.now();
         self.sources.update(&self.plan.name, |status| {
-            status.last_poll = Some(now());
+            status.last_poll = Some(now);
             status.last_error = error;
         });
     }

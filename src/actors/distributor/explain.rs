@@ -8,10 +8,10 @@ use super::plan::details;
 use super::scan::situation;
 use crate::actors::surroundings::Surroundings;
 use crate::actors::worker::{Board, Roster};
-use crate::db::{Conn, DbError, builders, buildrequests, builds};
+use crate::db::{Conn, DbError, builders, buildrequests, builds, masters};
 use crate::flow::assign::Waiting;
 use crate::flow::pending::{PendingReason, Situation};
-use crate::model::{BuildRequest, BuildRequestId, BuilderId};
+use crate::model::{BuildRequest, BuildRequestId, BuilderId, MasterId};
 
 /// Explains as of one moment. Cheap to clone.
 #[derive(Clone)]
@@ -30,7 +30,8 @@ impl Explainer {
         Explainer { distributor, surroundings, board: roster.board() }
     }
 
-    /// Why each of these requests waits; those that do not wait are left out.
+    /// Why each of these requests waits; those that do not wait are left out. One that another
+    /// master has taken waits until that master builds it.
     ///
     /// # Errors
     /// When the database refuses.
@@ -40,9 +41,11 @@ impl Explainer {
         ids: &[BuildRequestId],
     ) -> Result<HashMap<BuildRequestId, String>, DbError> {
         let mut waiting = buildrequests::get_many(conn, ids)?;
-        waiting.retain(|request| !request.complete && request.claim.is_none());
+        waiting.retain(|request| !request.complete);
+        let mut told = taken(conn, self.surroundings.master, &waiting)?;
+        waiting.retain(|request| request.claim.is_none());
         if waiting.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(told);
         }
         let running = builds::running(conn, self.surroundings.master)?;
         let situation =
@@ -51,7 +54,6 @@ impl Explainer {
         let elsewhere = elsewhere(conn, &situation, &waiting)?;
         // Without details, all requests of a builder wait for the same reason.
         let mut same: HashMap<BuilderId, Arc<str>> = HashMap::new();
-        let mut told = HashMap::with_capacity(waiting.len());
         for request in waiting {
             let details = known.get(&request.id).cloned();
             let reason = |details| {
@@ -72,6 +74,32 @@ impl Explainer {
         }
         Ok(told)
     }
+}
+
+/// Requests that other masters have taken and do not build yet.
+fn taken(
+    conn: &mut Conn,
+    us: MasterId,
+    requests: &[BuildRequest],
+) -> Result<HashMap<BuildRequestId, String>, DbError> {
+    let claimed = |request: &BuildRequest| request.claim.map(|claim| (request.id, claim.master));
+    let claimed: HashMap<BuildRequestId, MasterId> =
+        requests.iter().filter_map(claimed).filter(|(_, master)| *master != us).collect();
+    if claimed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let names: HashMap<MasterId, String> =
+        masters::list(conn)?.into_iter().map(|master| (master.id, master.name)).collect();
+    let mut told = HashMap::new();
+    for master in claimed.values().copied().collect::<HashSet<MasterId>>() {
+        let name = names.get(&master).cloned().unwrap_or_else(|| master.to_string());
+        for request in buildrequests::claimed_without_build(conn, master)? {
+            if claimed.get(&request) == Some(&master) {
+                told.insert(request, PendingReason::Taken(name.clone()).text(0));
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// Requests of builders whose rules look at them.

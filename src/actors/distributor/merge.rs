@@ -9,7 +9,7 @@ use crate::db::{Conn, DbError, buildrequests, collapsing, queue};
 use crate::events::Event;
 use crate::flow::collapse::{Replaced, replaced};
 use crate::flow::rules::{Collapse, PendingRequest};
-use crate::model::{BuildRequestId, BuilderId, Results, now};
+use crate::model::{BuildRequestId, BuilderId, Results, Timestamp};
 
 /// New requests looked at in one go.
 const ARRIVED: i64 = 500;
@@ -33,12 +33,13 @@ impl Scanner {
     pub(super) async fn collapse(&self) -> Result<bool, DbError> {
         let rules = self.collapse_rules();
         let seen = self.shared.seen();
-        let pass = self.surroundings.db.read(move |conn| look(conn, &rules, seen)).await?;
+        let now = self.surroundings.clock.now();
+        let pass = self.surroundings.db.read(move |conn| look(conn, &rules, seen, now)).await?;
         let pairs: Vec<(BuildRequestId, BuildRequestId)> =
             pass.replaced.iter().map(|pair| (pair.gone, pair.by)).collect();
         if !pairs.is_empty() {
             let master = self.surroundings.master;
-            let write = move |conn: &mut Conn| collapsing::collapse(conn, master, &pairs, now());
+            let write = move |conn: &mut Conn| collapsing::collapse(conn, master, &pairs, now);
             for request in self.surroundings.db.write(write).await? {
                 tracing::info!(request = %request.id, "collapsed into a newer request");
                 self.surroundings.announcer.announce(Event::RequestCompleted {
@@ -72,10 +73,11 @@ fn look(
     conn: &mut Conn,
     rules: &HashMap<BuilderId, Collapse>,
     seen: Option<BuildRequestId>,
+    now: Timestamp,
 ) -> Result<Pass, DbError> {
     let seen = match seen {
         Some(seen) => seen,
-        None => queue::last_before(conn, now() - RECENT)?,
+        None => queue::last_before(conn, now - RECENT)?,
     };
     let arrived = queue::arrived(conn, seen, ARRIVED)?;
     let mut pass = Pass {

@@ -27,7 +27,7 @@ use super::mail::{Child, Mailbox};
 use super::surroundings::Surroundings;
 use super::turns::Turns;
 use super::worker::Roster;
-use crate::model::{BuilderId, Results, Timestamp, WorkerId, now};
+use crate::model::{BuilderId, Clock, Results, Timestamp, WorkerId};
 use crate::receives;
 pub use explain::Explainer;
 use scan::{Next, Scanner};
@@ -41,15 +41,20 @@ const TICK: Duration = Duration::from_secs(10);
 pub struct Distributor {
     mailbox: Mailbox<DistributorActor>,
     shared: Arc<Shared>,
+    clock: Clock,
 }
 
 impl Default for Distributor {
     fn default() -> Distributor {
-        Distributor { mailbox: Mailbox::new("distributor"), shared: Arc::default() }
+        Distributor::new(Clock::default())
     }
 }
 
 impl Distributor {
+    pub(super) fn new(clock: Clock) -> Distributor {
+        Distributor { mailbox: Mailbox::new("distributor"), shared: Arc::default(), clock }
+    }
+
     /// Something may have become possible: a request, an idle worker, a new configuration.
     pub fn poke(&self) {
         self.mailbox.post(Poke);
@@ -69,7 +74,7 @@ impl Distributor {
 
     /// A build of the worker ended: after an exception the worker rests for a while.
     pub(super) fn build_ended(&self, worker: WorkerId, results: Results) {
-        self.shared.build_ended(worker, results, now());
+        self.shared.build_ended(worker, results, self.clock.now());
     }
 
     /// Ends the rest of a worker.
@@ -80,7 +85,7 @@ impl Distributor {
 
     /// Until when the worker gets no builds, because its last ones broke.
     pub fn rests_until(&self, worker: WorkerId) -> Option<Timestamp> {
-        self.shared.rests_until(worker).filter(|until| *until > now())
+        self.shared.rests_until(worker).filter(|until| *until > self.clock.now())
     }
 
     /// The builders that run in this master, by id.
@@ -156,7 +161,7 @@ impl Handler<Poke> for DistributorActor {
 
 impl DistributorActor {
     fn wait_until(&mut self, until: Timestamp, ctx: &mut Context<Self>) {
-        let seconds = u64::try_from(until - now()).unwrap_or(0);
+        let seconds = u64::try_from(until - self.scanner.surroundings.clock.now()).unwrap_or(0);
         let alarm = ctx.run_later(Duration::from_secs(seconds), |distributor, ctx| {
             distributor.alarm = None;
             distributor.scan(ctx);

@@ -24,7 +24,7 @@ use crate::flow::assign::{Occupied, QueueBuilder, Start, Turn, WorkerState, cand
 use crate::flow::locks::{Round, Ticket};
 use crate::flow::pending::Situation;
 use crate::flow::rules::{NextWorker, QueueRules};
-use crate::model::{Build, BuildId, BuildRequest, BuilderId, LockAccess, Timestamp, WorkerId, now};
+use crate::model::{Build, BuildId, BuildRequest, BuilderId, LockAccess, Timestamp, WorkerId};
 
 /// A build row of this age, in seconds, that nobody runs is an orphan; younger ones may be on
 /// their way to their builder.
@@ -70,7 +70,7 @@ impl Scanner {
                 tracing::error!(error = %wrong, "a rule about the queue fails");
             }
         }
-        Ok(match self.shared.first_rest_end(now()) {
+        Ok(match self.shared.first_rest_end(self.surroundings.clock.now()) {
             _ if more || plan.more => Next::Now,
             Some(until) => Next::At(until),
             None => Next::Poked,
@@ -116,7 +116,7 @@ impl Scanner {
         running: &[Build],
         alive: &HashSet<BuildId>,
     ) -> Result<(), DbError> {
-        let newest = now() - ORPHAN_AGE;
+        let newest = self.surroundings.clock.now() - ORPHAN_AGE;
         for build in running {
             if build.started_at < newest && !alive.contains(&build.id) {
                 tracing::warn!(build = %build.id, "nobody runs this build; its request waits again");
@@ -186,7 +186,7 @@ impl Scanner {
         start: Start,
         worker: &BoardEntry,
     ) -> Result<(BuildRequest, Build), DbError> {
-        let master = self.surroundings.master;
+        let (master, now) = (self.surroundings.master, self.surroundings.clock.now());
         let new = NewBuild {
             builder: start.builder,
             request: start.request,
@@ -197,13 +197,13 @@ impl Scanner {
         self.surroundings
             .db
             .write(move |conn| {
-                buildrequests::claim(conn, master, &[new.request], now())?;
+                buildrequests::claim(conn, master, &[new.request], now)?;
                 let request = buildrequests::get(conn, new.request)?;
                 if request.complete {
                     let gone = "the build request was completed meanwhile";
                     return Err(DbError::Conflict(gone.to_owned()));
                 }
-                Ok((request, builds::start(conn, new, now())?))
+                Ok((request, builds::start(conn, new, now)?))
             })
             .await
     }
@@ -233,7 +233,7 @@ pub(super) fn situation(
     running: &[Build],
 ) -> Situation {
     let next_worker = surroundings.config.borrow().select_next_worker.clone();
-    let now = now();
+    let now = surroundings.clock.now();
     let builders = shared.builders();
     let builders = builders.values();
     Situation {

@@ -12,7 +12,7 @@ use super::announcer::Announcer;
 use super::supervise::Supervisor;
 use crate::config::checked::SchedulerConfig;
 use crate::db::Db;
-use crate::model::{MasterId, Timestamp, now};
+use crate::model::{Clock, MasterId, Timestamp};
 pub use crate::schedulers::{ForceRequest, Order, Refused, Submitted, Trigger};
 pub use runner::SchedulerHandle;
 
@@ -25,21 +25,18 @@ pub struct Wiring {
     pub master: MasterId,
     /// Tells the distributor that requests may be waiting.
     pub poke: Arc<dyn Fn() + Send + Sync>,
-    /// The wall clock; another one only in tests.
     pub clock: Clock,
 }
-
-/// Tells the time in whole seconds.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Wiring {
     pub fn new(
         db: Db,
         announcer: Announcer,
         master: MasterId,
+        clock: Clock,
         poke: impl Fn() + Send + Sync + 'static,
     ) -> Wiring {
-        Wiring { db, announcer, master, poke: Arc::new(poke), clock: Arc::new(now) }
+        Wiring { db, announcer, master, poke: Arc::new(poke), clock }
     }
 }
 

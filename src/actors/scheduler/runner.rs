@@ -61,7 +61,7 @@ impl SchedulerHandle {
     /// # Errors
     /// Why it is refused; nothing was submitted then.
     pub async fn order(&self, order: Order) -> Result<Option<Submitted>, Refused> {
-        let (config, now) = (self.config.clone(), (self.wiring.clock)());
+        let (config, now) = (self.config.clone(), self.wiring.clock.now());
         let carried = self.wiring.db.write(move |conn| rounds::order(conn, &config, order, now));
         let submitted = carried.await??;
         if let Some(set) = &submitted {
@@ -173,7 +173,7 @@ impl Runner {
         }
         let config = self.config.clone();
         let (db, master) = (self.wiring.db.clone(), self.wiring.master);
-        let now = (self.wiring.clock)();
+        let now = self.wiring.clock.now();
         let enter = !self.entered;
         let fresh = self.fresh.load(Ordering::Relaxed);
         let passing = async move {

@@ -14,6 +14,7 @@ use crate::actors::tree::Tree;
 use crate::config::checked::SchedulerConfig;
 use crate::db::{changes, schedulers};
 use crate::events::Event;
+use crate::model::Clock;
 use crate::schedulers::tests::{NOW, World, scheduler};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,10 +42,11 @@ fn run(world: &World) -> Running {
     let pokes = Arc::new(AtomicUsize::new(0));
     let clock = Arc::new(AtomicI64::new(NOW));
     let (poked, told) = (pokes.clone(), clock.clone());
-    let mut wiring = Wiring::new(world.db.clone(), announcer.clone(), world.master, move || {
+    let by_hand = Clock::new(move || told.load(Ordering::SeqCst));
+    let poke = move || {
         poked.fetch_add(1, Ordering::SeqCst);
-    });
-    wiring.clock = Arc::new(move || told.load(Ordering::SeqCst));
+    };
+    let wiring = Wiring::new(world.db.clone(), announcer.clone(), world.master, by_hand, poke);
     Running {
         announcer,
         supervisor: Supervisor::new("", Tree::default(), mpsc::unbounded_channel().0),
@@ -116,7 +118,7 @@ async fn a_timer_of_a_former_life_fires() {
     assert!(world.pass(&config, now).await.due_at.is_some());
 
     let mut running = run(&world);
-    running.wiring.clock = Arc::new(crate::model::now);
+    running.wiring.clock = Clock::default();
     let mut listener = running.announcer.listen();
     running.schedulers.start(&running.supervisor, config, &running.wiring, false);
     let heard = tokio::time::timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();

@@ -24,7 +24,7 @@ use crate::actors::mail::{ASK, AskError, Mailbox};
 use crate::actors::supervise::{ChildSpec, Supervisor};
 use crate::config::checked::{WorkerConfig, WorkerListen, WorkerProtocol};
 use crate::db::{Db, DbError};
-use crate::model::{MasterId, WorkerId};
+use crate::model::{Clock, MasterId, WorkerId};
 
 pub(super) use roster_actor::{Arrived, RosterActor};
 use roster_actor::{Change, Reconcile, SetState, ShutDown};
@@ -79,6 +79,7 @@ pub struct RosterSetup {
     pub db: Db,
     pub announcer: Announcer,
     pub master: MasterId,
+    pub clock: Clock,
     pub patience: Patience,
     /// The threads that connections live on, at least one.
     pub homes: Vec<ArbiterHandle>,

@@ -9,9 +9,10 @@ use super::event::Event;
 use super::ledger::{HASHES, LAST, Ledger};
 use super::options::GerritOptions;
 use crate::change_sources::registry::Draft;
-use crate::change_sources::web::{Server, login, web_address};
+use crate::change_sources::web::Server;
 use crate::change_sources::{Desk, Found, Source, Trouble, elsewhere};
 use crate::config::fields::Fields;
+use crate::config::values::{login, web_address};
 use crate::model::{NewChange, now};
 
 const DAY_S: i64 = 86_400;

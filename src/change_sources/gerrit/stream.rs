@@ -18,11 +18,11 @@ use super::ledger::{HASHES, LAST, Ledger};
 use super::options::GerritOptions;
 use crate::change_sources::process::{ASK, Call, Group, Program};
 use crate::change_sources::registry::Draft;
-use crate::change_sources::web::{Server, login, web_address};
+use crate::change_sources::web::Server;
 use crate::change_sources::{Desk, Found, Source, Trouble};
 use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
-use crate::config::values::non_empty;
+use crate::config::values::{login, non_empty, web_address};
 use crate::model::now;
 
 const PORT: usize = 29_418;

@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 const ALIEN: &str = "zzqx";
 
 /// Key path of a table and the section of the manual that must name its keys.
-const SECTIONS: [(&str, &str); 51] = [
+const SECTIONS: &[(&str, &str)] = &[
     ("", "## The master"),
     ("db", "### `db`"),
     ("protocols", "### `protocols`"),
@@ -59,12 +59,14 @@ const SECTIONS: [(&str, &str); 51] = [
     ("locks[0]", "### Locks"),
     ("factories.a", "### Factories"),
     ("projects[0]", "### Projects"),
+    ("validation", "### `validation`"),
     ("services[0]", "### OldBuildCanceller"),
     ("services[0].filters[0]", "### OldBuildCanceller"),
     ("services[0].filters[0].filter", "### Source stamp filters"),
     ("services[1]", "### FailingBuildsetCanceller"),
     ("services[1].filters[0]", "### FailingBuildsetCanceller"),
-    ("services[2]", "### IRC"),
+    ("services[2]", "### MailNotifier"),
+    ("services[3]", "### IRC"),
 ];
 
 fn alien_file() -> String {
@@ -73,10 +75,11 @@ fn alien_file() -> String {
          protocols = { zzqx = 1, pb = { zzqx = 1 }, msgpack_experimental_v7 = { zzqx = 1 } }\n\
          codebaseGenerator = [{ zzqx = 1 }]\nrevlink = [{ zzqx = 1 }]\n\
          factories = { a = { zzqx = 1 } }\n\
-         projects = [{ zzqx = 1 }]\n\
+         projects = [{ zzqx = 1 }]\nvalidation = { zzqx = 1 }\n\
          services = [{ type = 'OldBuildCanceller', zzqx = 1, filters = [{ zzqx = 1, \
          filter = { zzqx = 1 } }] }, { type = 'FailingBuildsetCanceller', zzqx = 1, \
-         filters = [{ zzqx = 1 }] }, { type = 'IRC', zzqx = 1 }]\n\
+         filters = [{ zzqx = 1 }] }, { type = 'MailNotifier', zzqx = 1 }, \
+         { type = 'IRC', zzqx = 1 }]\n\
          [[schedulers]]\ntype = 'SingleBranchScheduler'\nzzqx = 1\ncodebases.a.zzqx = 1\n\
          change_filter.zzqx = 1\nfileIsImportant.zzqx = 1\n\
          [[schedulers]]\ntype = 'AnyBranchScheduler'\nzzqx = 1\n\
@@ -127,9 +130,68 @@ fn alien_file() -> String {
     text
 }
 
+/// Reporters that send something to other servers, each in a section of its own.
+const PUSHES: [(&str, &str); 6] = [
+    ("HttpStatusPush", "### HttpStatusPush"),
+    ("GitHubStatusPush", "### GitHubStatusPush and GitHubCommentPush"),
+    ("GitHubCommentPush", "### GitHubStatusPush and GitHubCommentPush"),
+    ("GitLabStatusPush", "### GitLabStatusPush"),
+    ("SlackStatusPush", "### SlackStatusPush and MattermostStatusPush"),
+    ("MattermostStatusPush", "### SlackStatusPush and MattermostStatusPush"),
+];
+
+/// Pushes, and generators with their formatters.
+fn alien_pushes() -> String {
+    let formatter = "{ zzqx = 1 }";
+    let mut text = String::new();
+    for (class, _) in PUSHES {
+        text += &format!("[[services]]\ntype = '{class}'\nzzqx = 1\n");
+    }
+    for (class, formatters) in [
+        ("BuildStatusGenerator", "message_formatter"),
+        ("BuildStartEndStatusGenerator", "start_formatter"),
+        ("BuildRequestGenerator", "formatter"),
+        ("BuildSetStatusGenerator", "message_formatter"),
+        ("BuildSetCombinedStatusGenerator", "message_formatter"),
+        ("WorkerMissingGenerator", "message_formatter"),
+    ] {
+        text += &format!(
+            "[[services.generators]]\ntype = '{class}'\nzzqx = 1\n{formatters} = {formatter}\n"
+        );
+    }
+    for class in ["Empty", "Renderable", "Function"] {
+        text += &format!(
+            "[[services.generators]]\ntype = 'BuildStatusGenerator'\nzzqx = 1\n\
+             message_formatter = {{ type = 'MessageFormatter{class}', zzqx = 1 }}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn every_key_of_every_push_generator_and_formatter() {
+    let known = keys_in(&alien_pushes());
+    for (index, (class, heading)) in PUSHES.iter().enumerate() {
+        let path = format!("services[{index}]");
+        let keys = known.get(&path).unwrap_or_else(|| panic!("{class}: {known:#?}"));
+        assert_named(&path, heading, keys);
+    }
+    let nested = known.iter().filter(|(path, _)| path.contains(".generators["));
+    for (path, keys) in nested {
+        let heading = if path.ends_with("formatter") { "### Formatters" } else { "### Generators" };
+        assert_named(path, heading, keys);
+    }
+    // `MessageFormatterEmpty` has no keys of its own.
+    assert_eq!(known.keys().filter(|path| path.ends_with("formatter")).count(), 9, "{known:#?}");
+}
+
 /// What each reader knows, by key path of its table.
 fn known_keys() -> BTreeMap<String, Vec<String>> {
-    let report = check(&alien_file()).expect_err("aliens everywhere");
+    keys_in(&alien_file())
+}
+
+fn keys_in(file: &str) -> BTreeMap<String, Vec<String>> {
+    let report = check(file).expect_err("aliens everywhere");
     let told = format!("unknown key '{ALIEN}'; known are: ");
     let lists = report.lines().filter_map(|line| {
         let (place, keys) = line.split_once(&told)?;
@@ -159,7 +221,7 @@ fn assert_named(path: &str, heading: &str, keys: &[String]) {
 fn every_key_of_every_section() {
     let known = known_keys();
     for (path, heading) in SECTIONS {
-        let keys = known.get(path).unwrap_or_else(|| panic!("{path} was not read: {known:#?}"));
+        let keys = known.get(*path).unwrap_or_else(|| panic!("{path} was not read: {known:#?}"));
         assert_named(path, heading, keys);
     }
     let steps = known.keys().filter(|path| path.starts_with("builders[0].steps")).count();

@@ -40,7 +40,8 @@ fn master() {
             "projects = [{ name = 'a', description_format = 'rst' }]",
             "is 'rst' and can only be 'markdown'",
         ),
-        (TITLE, "services = [{ type = 'MailNotifier' }]", "'MailNotifier' is not supported yet"),
+        (TITLE, "services = [{ type = 'StatsService' }]", "'StatsService' is not supported yet"),
+        (TITLE, "services = [{ type = 'MailNotifier' }]", "needs a value for 'fromaddr'"),
         (TITLE, "services = [{ type = 'OldBuildCancelar' }]", "did you mean 'OldBuildCanceller'?"),
         (
             TITLE,

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::sql::Sql;
 use super::{
-    BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow, WorkerRow,
-    all, attach_builders, attach_workers, build_properties, buildset_properties, in_list, one,
-    stamps_of_buildsets,
+    BuildLine, BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow,
+    WorkerRow, all, attach_builders, attach_workers, build_properties, buildset_properties,
+    in_list, newest, one, stamps_of_buildsets,
 };
 use crate::db::{changes, logs};
-use crate::model::{BuildId, BuildsetId, LogId, Results, WorkerId};
+use crate::model::{BuildId, BuildRequestId, BuildsetId, LogId, Results, Timestamp, WorkerId};
 
 /// Builds of one buildset that are told at most.
 const BUILDS: i64 = 500;
@@ -22,6 +22,9 @@ const BUILDS: i64 = 500;
 /// Logs of a build whose text is given to a template, and lines of each, at most.
 const LOGS: usize = 20;
 const LINES: i64 = 2_000;
+
+/// Builds that a lost worker may have cut off, at most.
+const CUT: i64 = 1_000;
 
 /// How much of each build is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,6 +98,32 @@ pub fn buildset_case(
 /// The requests of a buildset, each as a build that has not begun: without id, number and results.
 pub fn request_cases(conn: &mut Conn, id: BuildsetId) -> Result<Vec<BuildCase>, DbError> {
     let requests: Vec<RequestRow> = all(conn, &Scope::is("buildrequests.buildsetid", id.0))?;
+    cases_of_requests(conn, id, &requests)
+}
+
+/// A request that was cancelled, as a build that ended before it began; `None` when it is gone.
+pub fn cancelled_case(
+    conn: &mut Conn,
+    id: BuildRequestId,
+) -> Result<Option<(BuildsetId, BuildCase)>, DbError> {
+    let Some(request) = one::<RequestRow>(conn, &Scope::is("buildrequests.id", id.0))? else {
+        return Ok(None);
+    };
+    let set = BuildsetId(request.buildsetid);
+    let case = cases_of_requests(conn, set, &[request])?.pop();
+    Ok(case.map(|mut case| {
+        case.results = Some(Results::Cancelled);
+        case.entity["complete"] = json!(true);
+        case.entity["results"] = json!(Results::Cancelled.code());
+        (set, case)
+    }))
+}
+
+fn cases_of_requests(
+    conn: &mut Conn,
+    id: BuildsetId,
+    requests: &[RequestRow],
+) -> Result<Vec<BuildCase>, DbError> {
     let Some(buildset) = buildsets(conn, &[id.0])?.remove(&id.0) else { return Ok(Vec::new()) };
     let properties = buildset_properties(conn, &[id.0])?.remove(&id.0).unwrap_or_default();
     let builders = builders(conn, requests.iter().map(|row| row.builderid))?;
@@ -121,12 +150,28 @@ pub fn request_cases(conn: &mut Conn, id: BuildsetId) -> Result<Vec<BuildCase>, 
         .collect())
 }
 
-/// The worker as the REST interface shows it, if it is still there.
-pub fn worker_case(conn: &mut Conn, id: WorkerId) -> Result<Option<Value>, DbError> {
-    let Some(row) = one::<WorkerRow>(conn, &Scope::is("workers.id", id.0))? else {
-        return Ok(None);
-    };
-    Ok(attach_workers(conn, &[row])?.pop())
+/// These workers as the REST interface shows them, as far as they are still there.
+pub fn worker_cases(
+    conn: &mut Conn,
+    ids: &[WorkerId],
+) -> Result<HashMap<WorkerId, Value>, DbError> {
+    let scope = Scope::condition(in_list("workers.id", ids.iter().map(|id| id.0)));
+    let rows: Vec<WorkerRow> = all(conn, &scope)?;
+    let entities = attach_workers(conn, &rows)?;
+    Ok(rows.iter().map(|row| WorkerId(row.workerid)).zip(entities).collect())
+}
+
+/// The newest builds of these workers that had not ended before `since`.
+pub fn builds_cut_since(
+    conn: &mut Conn,
+    workers: impl IntoIterator<Item = i64>,
+    since: Timestamp,
+) -> Result<Vec<BuildLine>, DbError> {
+    let scope = Scope::condition(format!(
+        "{} AND (builds.complete_at IS NULL OR builds.complete_at >= {since})",
+        in_list("builds.workerid", workers)
+    ));
+    newest(conn, &scope, "buildid", CUT)
 }
 
 /// Adds to the logs that `takes` (step, log) chooses their `content`: the last lines of each.

@@ -24,8 +24,8 @@ mod workers;
 pub use builders::{BuilderRow, attach_builders, builders, tags};
 pub use builds::{BuildRow, build_of, builds_of_change};
 pub use cases::{
-    BuildCase, BuildsetCase, Details, attach_contents, build_case, buildset_case, request_cases,
-    worker_case,
+    BuildCase, BuildsetCase, Details, attach_contents, build_case, builds_cut_since, buildset_case,
+    cancelled_case, request_cases, worker_cases,
 };
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use chat::{last_of, last_per_builder, running_of};

@@ -5,12 +5,32 @@ use serde_json::{Value, json};
 use super::value::is_multiple;
 use crate::config::checked::{FieldKind, ForceField, ForceScheduler, Nested, SchedulerOptions};
 
-/// The entity of a scheduler with this form. `workers` are those of its builders: the choices of a
-/// field for workers, which a stock master leaves empty.
+/// What a form lets choose from as it is now; a stock master leaves the choices of workers and builds
+/// empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// Names of the builders' workers.
+    pub workers: Vec<String>,
+    /// `builder/number`, the newest first.
+    pub builds: Vec<String>,
+}
+
+impl Offers {
+    /// The builds of these builders; of all when there are none.
+    pub fn builds_of(&self, builders: &[String]) -> Vec<String> {
+        let of = |build: &&String| {
+            let builder = build.rsplit_once('/').map_or("", |(builder, _)| builder);
+            builders.is_empty() || builders.iter().any(|name| name == builder)
+        };
+        self.builds.iter().filter(of).cloned().collect()
+    }
+}
+
+/// The entity of a scheduler with this form.
 pub fn describe(
     scheduler: &SchedulerOptions,
     form: &ForceScheduler,
-    workers: &[String],
+    offers: &Offers,
     enabled: bool,
 ) -> Value {
     let about = [&form.username, &form.reason, &form.priority];
@@ -19,8 +39,8 @@ pub fn describe(
     first["default"] = json!("");
     first["layout"] = json!("vertical");
     first["columns"] = json!(if visible >= 4 { 2 } else { 1 });
-    first["fields"] = about.iter().map(|inner| field(inner, workers)).collect();
-    let others = form.fields.iter().map(|inner| field(inner, workers));
+    first["fields"] = about.iter().map(|inner| field(inner, offers)).collect();
+    let others = form.fields.iter().map(|inner| field(inner, offers));
     json!({
         "name": scheduler.name,
         "button_name": form.button_name,
@@ -40,7 +60,7 @@ pub fn worker_choices(any: &str, workers: &[String]) -> Vec<String> {
     choices
 }
 
-fn field(one: &ForceField, workers: &[String]) -> Value {
+fn field(one: &ForceField, offers: &Offers) -> Value {
     let mut told = spec(one, type_name(&one.kind));
     match &one.kind {
         FieldKind::Text { size } | FieldKind::Int { size } => told["size"] = json!(size),
@@ -57,18 +77,21 @@ fn field(one: &ForceField, workers: &[String]) -> Value {
             told["choices"] = json!(choices);
             told["strict"] = json!(strict);
         }
-        FieldKind::Inherit { .. } => {
-            told["choices"] = json!([]);
+        FieldKind::Inherit { builders } => {
+            // Stock's page shows a list without an empty line, so that there must be one.
+            let nothing = (!one.required).then(String::new);
+            let choices = nothing.into_iter().chain(offers.builds_of(builders));
+            told["choices"] = choices.collect();
             told["strict"] = json!(true);
         }
         FieldKind::Worker { any } => {
-            told["choices"] = json!(worker_choices(any, workers));
+            told["choices"] = json!(worker_choices(any, &offers.workers));
             told["strict"] = json!(false);
         }
         FieldKind::Nested(Nested { layout, columns, fields, .. }) => {
             told["layout"] = json!(layout);
             told["columns"] = json!(columns);
-            told["fields"] = fields.iter().map(|inner| field(inner, workers)).collect();
+            told["fields"] = fields.iter().map(|inner| field(inner, offers)).collect();
         }
         FieldKind::Bool | FieldKind::File | FieldKind::Fixed => {}
     }

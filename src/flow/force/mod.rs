@@ -6,17 +6,15 @@ mod inherit;
 mod tests;
 mod value;
 
-use std::sync::LazyLock;
-
 use indexmap::IndexMap;
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::config::checked::{
     FieldKind, ForceField, ForceScheduler, Nested, NestedRole, SchedulerOptions,
 };
+use crate::flow::validation::Validation;
 use crate::model::{NewPatch, NewSourceStamp, Properties};
-pub use describe::{describe, worker_choices};
+pub use describe::{Offers, describe, worker_choices};
 pub use inherit::{BuildName, Inherited, asked_builds};
 use value::{text, value_of};
 
@@ -41,23 +39,29 @@ pub struct Forced {
     pub stamps: Vec<NewSourceStamp>,
 }
 
-/// Checks the values of a form, by `fullName`. Each value is a scalar or a list; unknown names are
-/// ignored. `owner` is who is logged in: empty or `anonymous` asks the form's `username`.
-/// `inherited` are the builds that [`asked_builds`] names.
+/// What somebody sent, and what it is judged by.
+pub struct Sent<'a> {
+    /// By `fullName`. Each value is a scalar or a list; unknown names are ignored.
+    pub values: &'a Map<String, Value>,
+    /// Who is logged in: empty or `anonymous` asks the form's `username`.
+    pub owner: &'a str,
+    /// The builds that [`asked_builds`] names.
+    pub inherited: &'a Inherited,
+    pub validation: &'a Validation,
+}
+
+/// Checks the values of a form.
 ///
 /// # Errors
 /// Every refused field with its reason, in the order of the form.
 pub fn read(
     scheduler: &SchedulerOptions,
     form: &ForceScheduler,
-    values: &Map<String, Value>,
-    owner: &str,
-    inherited: &Inherited,
+    sent: &Sent<'_>,
 ) -> Result<Forced, Refusals> {
-    let mut reader =
-        Reader { scheduler, values, inherited, refusals: Refusals::new(), stamps: Vec::new() };
+    let mut reader = Reader { scheduler, sent, refusals: Refusals::new(), stamps: Vec::new() };
     let reason = reader.value(&form.reason).unwrap_or_default();
-    let owner = match owner {
+    let owner = match sent.owner {
         "" | ANONYMOUS => reader.value(&form.username).unwrap_or_default(),
         known => known.into(),
     };
@@ -87,8 +91,7 @@ pub fn read(
 /// Goes through a form.
 struct Reader<'a> {
     scheduler: &'a SchedulerOptions,
-    values: &'a Map<String, Value>,
-    inherited: &'a Inherited,
+    sent: &'a Sent<'a>,
     refusals: Refusals,
     stamps: Vec<NewSourceStamp>,
 }
@@ -101,8 +104,8 @@ impl Reader<'_> {
             FieldKind::Inherit { builders } => {
                 let own =
                     if builders.is_empty() { &self.scheduler.builder_names } else { builders };
-                let sent = self.values.get(&field.full_name);
-                match inherit::take_over(field, sent, own, self.inherited) {
+                let sent = self.sent.values.get(&field.full_name);
+                match inherit::take_over(field, sent, own, self.sent.inherited) {
                     Ok(properties) => into.extend(properties),
                     Err(why) => self.refuse(field, why),
                 }
@@ -131,7 +134,7 @@ impl Reader<'_> {
             NestedRole::Group if field.name.is_empty() => into.extend(inner),
             NestedRole::Group => drop(into.insert(field.name.clone(), Value::Object(inner))),
             NestedRole::Codebase(codebase) => self.stamps.push(stamp(codebase, inner)),
-            NestedRole::AnyProperty => match any_property(&inner) {
+            NestedRole::AnyProperty => match any_property(&inner, self.sent.validation) {
                 Ok(property) => into.extend(property),
                 Err(why) => self.refuse(field, why),
             },
@@ -140,7 +143,7 @@ impl Reader<'_> {
 
     /// The value of a field that is no group; `None` when it is refused.
     fn value(&mut self, field: &ForceField) -> Option<Value> {
-        match value_of(field, self.values.get(&field.full_name)) {
+        match value_of(field, self.sent.values.get(&field.full_name)) {
             Ok(value) => Some(value),
             Err(why) => {
                 self.refuse(field, why);
@@ -181,15 +184,16 @@ fn patch(fields: &Value) -> Option<NewPatch> {
 }
 
 /// The property that an `AnyPropertyParameter` names, if it does.
-fn any_property(fields: &Map<String, Value>) -> Result<Option<(String, Value)>, String> {
-    static ALLOWED: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^[\w./~:-]*$").expect("a constant expression"));
+fn any_property(
+    fields: &Map<String, Value>,
+    validation: &Validation,
+) -> Result<Option<(String, Value)>, String> {
     let part = |name: &str| fields.get(name).map(text).unwrap_or_default();
     let (name, value) = (part("name"), part("value"));
     if name.is_empty() {
         return Ok(None);
     }
-    match ALLOWED.is_match(&name) && ALLOWED.is_match(&value) {
+    match validation.property_name.matches(&name) && validation.property_value.matches(&value) {
         true => Ok(Some((name, value.into()))),
         false => Err(format!("bad property name='{name}', value='{value}'")),
     }

@@ -75,7 +75,9 @@ fn scheduler() -> SchedulerOptions {
 }
 
 fn read_form(sent: &Map<String, Value>, owner: &str) -> Result<Forced, Refusals> {
-    read(&scheduler(), &form(), sent, owner, &Inherited::new())
+    let (inherited, validation) = (Inherited::new(), Validation::default());
+    let sent = Sent { values: sent, owner, inherited: &inherited, validation: &validation };
+    read(&scheduler(), &form(), &sent)
 }
 
 /// Reads a form with these fields only.
@@ -95,7 +97,9 @@ fn read_fields(fields: Vec<ForceField>, sent: Value) -> Result<Forced, Vec<(Stri
         true => [(known, properties)].into(),
         false => Inherited::new(),
     };
-    let forced = read(&scheduler(), &form, &sent, "me", &inherited);
+    let validation = Validation::default();
+    let sent = Sent { values: &sent, owner: "me", inherited: &inherited, validation: &validation };
+    let forced = read(&scheduler(), &form, &sent);
     forced.map_err(|refusals| refusals.into_iter().collect())
 }
 
@@ -323,10 +327,15 @@ fn the_description_has_the_shape_of_the_interface() {
     form.fields.extend([
         asked("file", FieldKind::File, json!("")),
         asked("workername", FieldKind::Worker { any: "-any-".into() }, json!("")),
+        asked("from", FieldKind::Inherit { builders: vec!["b".into()] }, json!("")),
         asked("area", FieldKind::TextArea { cols: 40, rows: 4, size: 10 }, json!("")),
         group("nest", NestedRole::Group, vec![int("n", 7)]),
     ]);
-    let told = describe(&scheduler(), &form, &["w2".into(), "w1".into()], true);
+    let offers = Offers {
+        workers: vec!["w2".into(), "w1".into()],
+        builds: ["b/9", "c/4", "b/8"].map(str::to_owned).into(),
+    };
+    let told = describe(&scheduler(), &form, &offers, true);
     assert_eq!(told["button_name"], "Force");
     let fields = told["all_fields"].as_array().unwrap();
     let names = |group: &Value| -> Vec<String> {
@@ -343,6 +352,7 @@ fn the_description_has_the_shape_of_the_interface() {
         ("on", "bool", ""),
         ("one", "list", "choices strict"),
         ("workername", "list", "choices strict"),
+        ("from", "list", "choices strict"),
         ("fixed", "fixed", ""),
         ("file", "file", ""),
         ("nest", "nested", "columns fields layout"),

@@ -121,7 +121,13 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.push(Span::configured(text)),
                 Piece::Lookup { what, otherwise, format } => {
-                    let chosen = otherwise.choose(what.find(renderer)?);
+                    let found = what.find(renderer)?;
+                    if let (Selector::Property(name), None) = (what, &found)
+                        && otherwise.is_nothing()
+                    {
+                        renderer.unset.push(name.clone());
+                    }
+                    let chosen = otherwise.choose(found);
                     format.write(what, chosen, renderer, out)?;
                 }
             }
@@ -210,6 +216,11 @@ impl Piece {
 }
 
 impl Otherwise {
+    /// Nothing was said about a value that is not there.
+    fn is_nothing(&self) -> bool {
+        matches!(self, Otherwise::Missing(default) if default.0.is_empty())
+    }
+
     fn parse(
         tail: &str,
         key: &str,

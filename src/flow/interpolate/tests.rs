@@ -43,6 +43,13 @@ fn rendered(value: &Value) -> Result<Rendered, InterpolateError> {
 }
 
 #[test]
+fn what_is_not_set_is_told() {
+    let value =
+        json!(["%(prop:gone)s %(prop:none)s %(prop:lost:-x)s", "%(prop:a:-%(prop:lost)s)s"]);
+    assert_eq!(rendered(&value).unwrap().unset, ["gone"]);
+}
+
+#[test]
 fn substitutions_follow_stock() {
     let cases = [
         ("plain 100%", "plain 100%"),

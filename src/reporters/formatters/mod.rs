@@ -4,17 +4,17 @@ mod context;
 mod parse;
 mod template;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use context::linked;
-pub use parse::{message_formatter, worker_formatter};
+pub use parse::{message_formatter, returned_formatter, worker_formatter};
 pub use template::{Language, Template};
 
 use super::{Body, Kind, Site};
 use crate::config::fields::FromRaw;
 use crate::config::raw::{Raw, RawValue};
 use crate::db::listing::{BuildCase, BuildsetCase, Details};
-use crate::flow::interpolate::{RenderContext, Renderable};
+use crate::flow::interpolate::{self, RenderContext, Renderable};
 use crate::flow::report::Modes;
 use crate::model::{Properties, SourceStamp};
 
@@ -38,6 +38,17 @@ enum Shape {
     Renderable { body: Renderable, subject: Option<Renderable> },
     /// `MessageFormatterEmpty`
     Empty,
+    /// `MessageFormatterFunction`, by one of our rules in place of a callable
+    Entity { whole: Whole, properties: bool },
+}
+
+/// What a `MessageFormatterFunction` answers as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// `context['build']`
+    Build,
+    /// `context`: of a build, or of a buildset with its builds.
+    Context,
 }
 
 /// What a formatter answers.
@@ -45,6 +56,12 @@ enum Shape {
 pub struct Formatted {
     pub body: Option<Body>,
     pub subject: Option<String>,
+}
+
+impl Formatted {
+    fn json(value: Value) -> Formatted {
+        Formatted { body: Some(Body { kind: Kind::Json, value }), subject: None }
+    }
 }
 
 /// Which logs: `true`, `false`, or names such as `stdio` and `compile.stdio`.
@@ -93,6 +110,29 @@ impl Formatter {
         &self.contents
     }
 
+    /// What its bodies are.
+    pub fn kind(&self) -> Kind {
+        match &self.shape {
+            Shape::Template { kind, .. } => *kind,
+            Shape::Entity { .. } => Kind::Json,
+            Shape::Renderable { .. } | Shape::Empty => Kind::Plain,
+        }
+    }
+
+    /// Bodies of one formatter as one: texts below each other, values as a list.
+    pub fn list(bodies: impl Iterator<Item = Body>) -> Option<Body> {
+        let bodies: Vec<Body> = bodies.collect();
+        let kind = bodies.first()?.kind;
+        let texts: Vec<&str> = bodies.iter().filter_map(|body| body.value.as_str()).collect();
+        if texts.len() == bodies.len() {
+            let between = if kind == Kind::Html { "\n<hr>\n" } else { "\n\n" };
+            let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
+            return Some(Body::text(kind, texts.join(between)));
+        }
+        let values = bodies.into_iter().map(|body| body.value).collect();
+        Some(Body { kind, value: Value::Array(values) })
+    }
+
     /// Words for one build, alone or as part of its buildset.
     ///
     /// # Errors
@@ -106,6 +146,13 @@ impl Formatter {
     ) -> Result<Formatted, String> {
         match &self.shape {
             Shape::Renderable { body, subject } => rendered(case, body, subject.as_ref()),
+            Shape::Entity { whole, properties } => {
+                let build = plain_entity(case, modes, *properties, site);
+                Ok(Formatted::json(match whole {
+                    Whole::Build => build,
+                    Whole::Context => json!({ "build": build }),
+                }))
+            }
             _ => self.fill(context::of_build(case, modes, is_buildset, site)),
         }
     }
@@ -123,6 +170,15 @@ impl Formatter {
         match &self.shape {
             Shape::Renderable { .. } => {
                 Err("a MessageFormatterRenderable cannot tell of a whole buildset".to_owned())
+            }
+            Shape::Entity { whole: Whole::Build, .. } => {
+                Err("a buildset is no build; give the formatter function = \"context\"".to_owned())
+            }
+            Shape::Entity { properties, .. } => {
+                let builds = case.builds.iter();
+                let builds = builds.map(|build| plain_entity(build, modes, *properties, site));
+                let builds: Vec<Value> = builds.collect();
+                Ok(Formatted::json(json!({ "buildset": case.entity, "builds": builds })))
             }
             _ => self.fill(context::of_buildset(case, modes, site)),
         }
@@ -175,7 +231,26 @@ fn rendered(
         renderable.render_text(&context).map_err(|error| error.to_string())
     };
     let subject = subject.map(text).transpose()?.map(|subject| one_line(&subject));
-    Ok(Formatted { body: Some(Body::text(Kind::Plain, text(body)?)), subject })
+    let body = match body.render(&context).map_err(|error| error.to_string())? {
+        Value::Null => None,
+        value @ (Value::Object(_) | Value::Array(_) | Value::String(_)) => Some(value),
+        value => Some(Value::String(interpolate::text(&value))),
+    };
+    Ok(Formatted { body: body.map(|value| Body { kind: Kind::Plain, value }), subject })
+}
+
+/// The build as stock hands it to a callable: the build before it only for modes that compare.
+fn plain_entity(case: &BuildCase, modes: &Modes, properties: bool, site: &Site) -> Value {
+    let mut build = linked(case, site);
+    if let Some(build) = build.as_object_mut() {
+        if !modes.compare() {
+            build.shift_remove("prev_build");
+        }
+        if !properties {
+            build.shift_remove("properties");
+        }
+    }
+    build
 }
 
 /// The build's properties, for interpolation.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::Kind;
 use super::template::{Language, Template};
-use super::{Formatter, LogChoice, Shape};
+use super::{Formatter, LogChoice, Shape, Whole};
 use crate::config::fields::Fields;
 use crate::config::raw::Raw;
 use crate::db::listing::Details;
@@ -16,12 +16,21 @@ const BUILD_SUBJECT: &str = include_str!("../../../templates/mail/build.subject.
 const WORKER_PLAIN: &str = include_str!("../../../templates/mail/worker.plain.hbs");
 const WORKER_HTML: &str = include_str!("../../../templates/mail/worker.html.hbs");
 const WORKER_SUBJECT: &str = include_str!("../../../templates/mail/worker.subject.hbs");
+const RETURNED_PLAIN: &str = include_str!("../../../templates/mail/returned.plain.hbs");
+const RETURNED_HTML: &str = include_str!("../../../templates/mail/returned.html.hbs");
+const RETURNED_SUBJECT: &str = include_str!("../../../templates/mail/returned.subject.hbs");
 
 /// Formatters of builds.
-const CLASSES: [&str; 3] =
-    ["MessageFormatter", "MessageFormatterEmpty", "MessageFormatterRenderable"];
-/// Stock's formatters that call Python.
-const PYTHON: [&str; 2] = ["MessageFormatterFunction", "MessageFormatterFunctionRaw"];
+const CLASSES: [&str; 4] = [
+    "MessageFormatter",
+    "MessageFormatterEmpty",
+    "MessageFormatterRenderable",
+    "MessageFormatterFunction",
+];
+/// Stock's formatters that call Python, and have no rule of ours instead.
+const PYTHON: [&str; 1] = ["MessageFormatterFunctionRaw"];
+/// Rules in place of a callable.
+const FUNCTIONS: [(&str, Whole); 2] = [("build", Whole::Build), ("context", Whole::Context)];
 const WORKER: &str = "MessageFormatterMissingWorker";
 
 /// Everything, for templates that come with the program.
@@ -40,6 +49,15 @@ impl Formatter {
         Formatter::built_in(kind, body, WORKER_SUBJECT, Details::default())
     }
 
+    /// As [`missing_worker`](Self::missing_worker), for one that is back.
+    pub fn returned_worker(kind: Kind) -> Formatter {
+        let (kind, body) = match kind {
+            Kind::Html => (Kind::Html, RETURNED_HTML),
+            Kind::Plain | Kind::Json => (Kind::Plain, RETURNED_PLAIN),
+        };
+        Formatter::built_in(kind, body, RETURNED_SUBJECT, Details::default())
+    }
+
     /// `MessageFormatterRenderable(text)`
     ///
     /// A text that cannot be rendered stays as it is.
@@ -47,6 +65,21 @@ impl Formatter {
         let value = Value::String(text.to_owned());
         let body = Renderable::parse(&value).unwrap_or_else(|_| Renderable::literal(value));
         Formatter::plain(Shape::Renderable { body, subject: None })
+    }
+
+    /// `MessageFormatterEmpty()`
+    pub fn empty() -> Formatter {
+        Formatter::plain(Shape::Empty)
+    }
+
+    /// `MessageFormatterFunction(lambda context: context['build'], 'json')`
+    pub fn build_as_json() -> Formatter {
+        Formatter::plain(Shape::Entity { whole: Whole::Build, properties: true })
+    }
+
+    /// One of the program's own templates, in one line of plain text.
+    pub fn line(body: &'static str) -> Formatter {
+        Formatter::built_in(Kind::Plain, body, BUILD_SUBJECT, Details::default())
     }
 
     fn built_in(
@@ -83,6 +116,7 @@ pub fn message_formatter(
     let formatter = match class {
         Some("MessageFormatterEmpty") => Formatter::plain(Shape::Empty),
         Some("MessageFormatterRenderable") => renderable(&mut fields),
+        Some("MessageFormatterFunction") => function(&mut fields),
         Some(_) => templates(&mut fields, Formatter::standard),
         None => return default(),
     };
@@ -90,10 +124,28 @@ pub fn message_formatter(
     formatter
 }
 
-/// Reads the formatter of workers under `key`, or takes `default`.
+/// Reads the formatter of missing workers under `key`, or takes `default`.
 pub fn worker_formatter(
     fields: &mut Fields<'_>,
     key: &'static str,
+    default: impl FnOnce() -> Formatter,
+) -> Formatter {
+    of_workers(fields, key, Formatter::missing_worker, default)
+}
+
+/// Reads the formatter of workers that are back under `key`, or takes `default`.
+pub fn returned_formatter(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    default: impl FnOnce() -> Formatter,
+) -> Formatter {
+    of_workers(fields, key, Formatter::returned_worker, default)
+}
+
+fn of_workers(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    standard: fn(Kind) -> Formatter,
     default: impl FnOnce() -> Formatter,
 ) -> Formatter {
     let Some(raw) = fields.take(key) else { return default() };
@@ -102,7 +154,7 @@ pub fn worker_formatter(
     if fields.class(Some(WORKER), &[WORKER], &PYTHON).is_none() {
         return default();
     }
-    let formatter = templates(&mut fields, Formatter::missing_worker);
+    let formatter = templates(&mut fields, standard);
     fields.finish();
     formatter
 }
@@ -111,6 +163,26 @@ fn renderable(fields: &mut Fields<'_>) -> Formatter {
     let body = fields.required::<Renderable>("template");
     let subject = fields.optional("subject");
     Formatter::plain(Shape::Renderable { body, subject })
+}
+
+fn function(fields: &mut Fields<'_>) -> Formatter {
+    let find = |name: &str| FUNCTIONS.iter().find(|(known, _)| *known == name);
+    let name: String = fields.required_checked("function", |name: &String| {
+        find(name).is_none().then(|| "must be \"build\" or \"context\"".to_owned())
+    });
+    let _: Option<String> = fields.optional_checked("template_type", |kind: &String| {
+        (kind != Kind::Json.name()).then(|| "must be \"json\", which is what it makes".to_owned())
+    });
+    let properties = fields.or("want_properties", true);
+    let wanted =
+        Details { steps: fields.or_default("want_steps"), logs: fields.or_default("want_logs") };
+    let contents: LogChoice = fields.or_default("want_logs_content");
+    let whole = find(&name).map_or(Whole::Build, |(_, whole)| *whole);
+    Formatter {
+        details: Details { steps: wanted.steps, logs: wanted.logs || !contents.is_none() },
+        contents,
+        ..Formatter::plain(Shape::Entity { whole, properties })
+    }
 }
 
 /// `template`, `subject` and what goes with them; what is missing is as in `standard`.

@@ -36,6 +36,11 @@ impl BuildStatus {
         }
     }
 
+    /// The same, and it tells also of builds that begin.
+    pub fn with_new(self) -> BuildStatus {
+        BuildStatus { report_new: true, ..self }
+    }
+
     /// Reads the generator's own keys; `formatter` is the one it has by default.
     pub fn read(fields: &mut Fields<'_>, formatter: fn() -> Formatter) -> BuildStatus {
         BuildStatus {

@@ -1,4 +1,5 @@
-//! `BuildRequestGenerator`: tells of requests that came in and wait for a build.
+//! `BuildRequestGenerator`: tells of requests that came in and wait for a build, and of those
+//! that were cancelled while they waited.
 
 use crate::config::fields::Fields;
 use crate::db::facts::FactKind;
@@ -9,29 +10,37 @@ use super::super::{Report, Site};
 use super::{Case, Generator, Selection, Telling};
 
 #[derive(Debug)]
-struct BuildRequests {
+pub struct BuildRequests {
     telling: Telling,
     formatter: Formatter,
 }
 
-pub(super) fn read(fields: &mut Fields<'_>) -> Box<dyn Generator> {
-    Box::new(BuildRequests {
-        telling: Telling {
-            selection: Selection::read(fields),
-            modes: Modes::all(),
-            subject: None,
-            add_logs: LogChoice::None,
-            add_patch: fields.or_default("add_patch"),
-        },
-        formatter: message_formatter(fields, "formatter", || {
-            Formatter::renderable("Build pending.")
-        }),
-    })
+impl BuildRequests {
+    /// Of all requests.
+    pub fn standard() -> BuildRequests {
+        BuildRequests { telling: telling(Selection::default(), false), formatter: pending() }
+    }
+
+    pub(super) fn read(fields: &mut Fields<'_>) -> BuildRequests {
+        BuildRequests {
+            telling: telling(Selection::read(fields), fields.or_default("add_patch")),
+            formatter: message_formatter(fields, "formatter", pending),
+        }
+    }
+}
+
+fn pending() -> Formatter {
+    Formatter::renderable("Build pending.")
+}
+
+fn telling(selection: Selection, add_patch: bool) -> Telling {
+    let modes = Modes::all();
+    Telling { selection, modes, subject: None, add_logs: LogChoice::None, add_patch }
 }
 
 impl Generator for BuildRequests {
     fn wants(&self, fact: FactKind) -> bool {
-        matches!(fact, FactKind::BuildsetSubmitted(_))
+        matches!(fact, FactKind::BuildsetSubmitted(_) | FactKind::RequestCancelled(_))
     }
 
     fn builders(&self) -> &[String] {

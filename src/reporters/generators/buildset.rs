@@ -53,7 +53,12 @@ impl Generator for Buildset {
         let reports = builds.map(|build| {
             self.telling.report(&std::sync::Arc::new(build.clone()), &self.formatter, true, site)
         });
-        let all = merged(reports.collect::<Result<_, _>>()?);
-        Ok(all.map(|report| Report { results: set.results, ..report }).into_iter().collect())
+        let Some(mut all) = merged(reports.collect::<Result<_, _>>()?) else {
+            return Ok(Vec::new());
+        };
+        all.results = set.results;
+        let subject = || self.telling.subject(set.results, "whole buildset", site);
+        all.subject = all.subject.or_else(subject);
+        Ok(vec![all])
     }
 }

@@ -41,7 +41,7 @@ impl Generator for Combined {
 
     fn generate(&self, case: &Case, site: &Site) -> Result<Vec<Report>, String> {
         let Case::BuildsetCompleted(set) = case else { return Ok(Vec::new()) };
-        let formatted = self.0.buildset(set, &Modes::default(), site)?;
+        let formatted = self.0.buildset(set, &Modes::passing(), site)?;
         Ok(vec![Report {
             body: formatted.body,
             subject: formatted.subject,

@@ -8,13 +8,17 @@ mod buildset_combined;
 pub mod registry;
 mod selection;
 mod worker_missing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 pub use build::BuildStatus;
+pub use build_request::BuildRequests;
 pub use build_start_end::BuildStartEnd;
 pub use selection::Selection;
 pub use worker_missing::WorkerMissing;
@@ -24,17 +28,18 @@ use super::{Patch, Report, Site};
 use crate::db::facts::FactKind;
 use crate::db::listing::{BuildCase, BuildsetCase, Details};
 use crate::flow::report::Modes;
+use crate::model::Results;
 
 /// A fact with what the tables say about it.
 #[derive(Debug, Clone)]
 pub enum Case {
-    /// Requests came in: a build each that has not begun.
+    /// Requests came in, or were cancelled (by their results): a build each that has not begun.
     Requested(Vec<Arc<BuildCase>>),
     BuildStarted(Arc<BuildCase>),
     BuildFinished(Arc<BuildCase>),
     BuildsetCompleted(Arc<BuildsetCase>),
-    /// Workers that are missing: entities of the REST interface, with `notify` (addresses) and
-    /// `last_connection` (for people).
+    /// Workers that are missing: entities of the REST interface, with `notify` (addresses), and
+    /// for people `last_connection`, `ago`, `building` (texts) and `never_connected`.
     WorkersMissing(Vec<Value>),
     /// Workers that were reported as missing and are back.
     WorkersReturned(Vec<Value>),
@@ -44,6 +49,11 @@ pub enum Case {
 pub trait Generator: Debug + Send + Sync {
     /// Is this a kind of fact that it may report?
     fn wants(&self, fact: FactKind) -> bool;
+
+    /// How long facts about workers settle before they are told together.
+    fn gather(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// How much of builds it needs to know.
     fn details(&self) -> Details {
@@ -88,9 +98,11 @@ impl Telling {
     ) -> Result<Report, String> {
         let formatted = formatter.build(case, &self.modes, is_buildset, site)?;
         let builder = case.entity["builder"]["name"].as_str().unwrap_or_default();
-        let builder = if is_buildset { "whole buildset" } else { builder };
         Ok(Report {
-            subject: formatted.subject.or_else(|| self.subject(case, builder, site)),
+            // That of a buildset is known when all its builds are.
+            subject: formatted.subject.or_else(|| {
+                if is_buildset { None } else { self.subject(case.results, builder, site) }
+            }),
             body: formatted.body,
             results: case.results,
             builds: vec![case.clone()],
@@ -102,8 +114,8 @@ impl Telling {
         })
     }
 
-    fn subject(&self, case: &BuildCase, builder: &str, site: &Site) -> Option<String> {
-        let result = case.results.map_or("not finished", |results| results.name());
+    fn subject(&self, results: Option<Results>, builder: &str, site: &Site) -> Option<String> {
+        let result = results.map_or("not finished", Results::name);
         let subject = self.subject.as_ref()?;
         let table = [
             ("%(result)s", result),

@@ -2,7 +2,7 @@
 
 use super::super::formatters::Formatter;
 use super::{
-    BuildStartEnd, BuildStatus, Generator, WorkerMissing, build_request, buildset,
+    BuildRequests, BuildStartEnd, BuildStatus, Generator, WorkerMissing, buildset,
     buildset_combined,
 };
 use crate::config::fields::Fields;
@@ -48,7 +48,7 @@ pub fn read(
 fn generator(class: &str, fields: &mut Fields<'_>, defaults: Defaults) -> Box<dyn Generator> {
     match class {
         "BuildStartEndStatusGenerator" => Box::new(BuildStartEnd::read(fields)),
-        "BuildRequestGenerator" => build_request::read(fields),
+        "BuildRequestGenerator" => Box::new(BuildRequests::read(fields)),
         "BuildSetStatusGenerator" => Box::new(buildset::read(fields, defaults.build)),
         "BuildSetCombinedStatusGenerator" => buildset_combined::read(fields),
         "WorkerMissingGenerator" => Box::new(WorkerMissing::read(fields, defaults.worker)),

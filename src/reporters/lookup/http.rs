@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -45,7 +45,7 @@ impl Http {
             wrong.then(|| "must be a JSON pointer such as '/mail/0'".to_owned())
         });
         let headers = fields.optional_checked("headers", |written: &IndexMap<String, String>| {
-            headers(written).err()
+            http::headers(written).err()
         });
         let auth = fields.optional_checked("auth", |pair: &Vec<String>| {
             (pair.len() != 2).then(|| "must be a user name and a password".to_owned())
@@ -53,14 +53,14 @@ impl Http {
         Box::new(Http {
             url: Template::parse(&url).ok(),
             pointer,
-            headers: headers.and_then(|written| self::headers(&written).ok()).unwrap_or_default(),
+            headers: headers.and_then(|written| http::headers(&written).ok()).unwrap_or_default(),
             login: auth.and_then(|pair| Some((pair.first()?.clone(), pair.get(1)?.clone()))),
             client: OnceCell::new(),
         })
     }
 
     async fn get(&self, url: &str) -> Result<Option<Vec<u8>>, HttpError> {
-        let client = self.client.get_or_try_init(client).await?;
+        let client = self.client.get_or_try_init(http::client).await?;
         let mut request = client.get(url).headers(self.headers.clone());
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password));
@@ -125,25 +125,6 @@ fn wrong_url(url: &String) -> Option<String> {
         return Some("must name a server; the name belongs into the path or the query".to_owned());
     }
     Template::parse(url).err()
-}
-
-fn headers(written: &IndexMap<String, String>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in written {
-        let key = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| format!("'{name}' is no name of a header"))?;
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| format!("the value of '{name}' cannot be sent"))?;
-        value.set_sensitive(true);
-        headers.insert(key, value);
-    }
-    Ok(headers)
-}
-
-/// Reads certificates, which takes time.
-async fn client() -> Result<Client, HttpError> {
-    let built = tokio::task::spawn_blocking(|| Ok(http::builder()?.build()?)).await;
-    built.map_err(|error| HttpError::Failed(error.to_string()))?
 }
 
 #[cfg(test)]

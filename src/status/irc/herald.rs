@@ -14,7 +14,7 @@ use super::rooms::Room;
 use super::shared::Bot;
 use crate::actors::announcer::Listener;
 use crate::db::facts::{self, Fact, FactKind};
-use crate::db::listing::{BuildCase, Details, build_case, worker_case};
+use crate::db::listing::{BuildCase, Details, build_case, worker_cases};
 use crate::db::{Conn, DbError};
 use crate::events::Event;
 use crate::flow::irc::notify::Events;
@@ -211,7 +211,9 @@ impl Herald {
             FactKind::BuildFinished(id) => self.finished(id).await,
             FactKind::WorkerMissing(id) => self.worker(id, "is missing").await,
             FactKind::WorkerReturned(id) => self.worker(id, "is back").await,
-            FactKind::BuildsetSubmitted(_) | FactKind::BuildsetCompleted(_) => Ok(false),
+            FactKind::BuildsetSubmitted(_)
+            | FactKind::BuildsetCompleted(_)
+            | FactKind::RequestCancelled(_) => Ok(false),
         }
     }
 
@@ -271,8 +273,8 @@ impl Herald {
         if rooms.is_empty() {
             return Ok(false);
         }
-        let worker = self.bot.db.read(move |conn| worker_case(conn, id)).await?;
-        let name = worker.as_ref().and_then(|worker| worker["name"].as_str()).unwrap_or_default();
+        let workers = self.bot.db.read(move |conn| worker_cases(conn, &[id])).await?;
+        let name = workers.get(&id).and_then(|worker| worker["name"].as_str()).unwrap_or_default();
         self.deliver(&rooms, &format!("worker {name} {what}")).await
     }
 

@@ -118,7 +118,12 @@ fn identify(bot: &Bot) {
 }
 
 async fn farewell(bot: &Bot, lines: &mut Reader) {
-    bot.send("QUIT :the build master stops or reads a new configuration".to_owned());
+    let quit = "QUIT :the build master stops or reads a new configuration";
+    // Behind what is about to be said, unless that takes too long.
+    let last = bot.deliver_last(quit.to_owned());
+    if tokio::time::timeout(FAREWELL, last).await.is_err() {
+        bot.send(quit.to_owned());
+    }
     let closed = async { while matches!(lines.next().await, Ok(Some(_))) {} };
     let _ = tokio::time::timeout(FAREWELL, closed).await;
 }

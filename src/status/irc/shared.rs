@@ -142,7 +142,15 @@ impl Bot {
         self.outbox()?.say(line).await
     }
 
-    /// Sends a line of the protocol.
+    /// Sends a line of the protocol behind everything that is in the queue.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn deliver_last(&self, line: String) -> Result<(), Gone> {
+        self.outbox()?.deliver(line).await
+    }
+
+    /// Sends a line of the protocol at once.
     pub fn send(&self, line: String) {
         if let Ok(outbox) = self.outbox() {
             outbox.urgent(line);

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::worker_facts;
 use crate::actors::handles::Handles;
+use crate::config::checked::MasterConfig;
 use crate::db::facts::{Fact, FactKind};
 use crate::db::listing::{self, BuildCase, Details};
-use crate::db::{Conn, DbError};
-use crate::model::WorkerId;
+use crate::db::{Conn, DbError, buildsets, sourcestamps};
+use crate::flow::build_properties::{Early, early};
+use crate::model::{BuildsetId, Properties};
 use crate::reporters::formatters::LogChoice;
 use crate::reporters::generators::{Case, Generator};
 
-/// The fact with its rows; `None` when they are gone.
+/// The fact with its rows; `None` when they are gone. Those about workers are gathered first.
 pub(super) async fn load<'g>(
     handles: &Handles,
     fact: Fact,
@@ -24,16 +27,8 @@ pub(super) async fn load<'g>(
         details = details.or(generator.details());
         choices.extend(Some(generator.contents()).filter(|choice| !choice.is_none()));
     }
-    match fact.kind {
-        FactKind::WorkerMissing(worker) => {
-            Ok(worker_case(handles, worker).await?.map(|worker| Case::WorkersMissing(vec![worker])))
-        }
-        FactKind::WorkerReturned(worker) => {
-            let worker = worker_case(handles, worker).await?;
-            Ok(worker.map(|worker| Case::WorkersReturned(vec![worker])))
-        }
-        kind => handles.db.read(move |conn| of_builds(conn, kind, details, &choices)).await,
-    }
+    let (kind, config) = (fact.kind, handles.config.borrow().clone());
+    handles.db.read(move |conn| of_builds(conn, kind, details, &choices, &config)).await
 }
 
 fn of_builds(
@@ -41,12 +36,21 @@ fn of_builds(
     kind: FactKind,
     details: Details,
     choices: &[LogChoice],
+    config: &MasterConfig,
 ) -> Result<Option<Case>, DbError> {
     Ok(match kind {
         FactKind::BuildsetSubmitted(id) => {
-            let requests = listing::request_cases(conn, id)?;
+            let mut requests = listing::request_cases(conn, id)?;
+            add_early_properties(conn, id, &mut requests, config)?;
             Some(Case::Requested(requests.into_iter().map(Arc::new).collect()))
         }
+        FactKind::RequestCancelled(id) => match listing::cancelled_case(conn, id)? {
+            Some((set, mut request)) => {
+                add_early_properties(conn, set, std::slice::from_mut(&mut request), config)?;
+                Some(Case::Requested(vec![Arc::new(request)]))
+            }
+            None => None,
+        },
         FactKind::BuildStarted(id) => {
             // It may have ended meanwhile; what is told is how it was then.
             let build = listing::build_case(conn, id, Details::default())?;
@@ -66,8 +70,41 @@ fn of_builds(
             }
             set.map(|set| Case::BuildsetCompleted(Arc::new(set)))
         }
+        // They are gathered, and told by `workers`.
         FactKind::WorkerMissing(_) | FactKind::WorkerReturned(_) => None,
     })
+}
+
+/// Gives requests the properties with which a build of theirs would begin.
+fn add_early_properties(
+    conn: &mut Conn,
+    buildset: BuildsetId,
+    requests: &mut [BuildCase],
+    config: &MasterConfig,
+) -> Result<(), DbError> {
+    let (properties, changes) =
+        (buildsets::properties(conn, buildset)?, buildsets::changes(conn, buildset)?);
+    let sources = sourcestamps::for_buildset(conn, buildset)?;
+    let none = Properties::new();
+    for request in requests {
+        let name = request.entity["builder"]["name"].as_str().unwrap_or_default().to_owned();
+        let builder = config.builders.iter().find(|builder| builder.name == name);
+        let first = early(&Early {
+            global: &config.properties,
+            changes: &changes,
+            buildset: &properties,
+            builder_name: &name,
+            builder_id: request.entity["builderid"].as_i64().unwrap_or_default(),
+            builder: builder.map_or(&none, |builder| &builder.properties),
+            builder_defaults: builder.map_or(&none, |builder| &builder.default_properties),
+            sources: &sources,
+        });
+        let pairs = first
+            .iter()
+            .map(|(name, property)| (name.to_owned(), json!([property.value, property.source])));
+        request.entity["properties"] = Value::Object(pairs.collect());
+    }
+    Ok(())
 }
 
 fn begun(mut build: BuildCase) -> BuildCase {
@@ -88,12 +125,8 @@ fn contents(conn: &mut Conn, build: &mut BuildCase, choices: &[LogChoice]) -> Re
     listing::attach_contents(conn, build, &takes)
 }
 
-/// The worker with those whom its configuration wants notified.
-async fn worker_case(handles: &Handles, id: WorkerId) -> Result<Option<Value>, DbError> {
-    let worker = handles.db.read(move |conn| listing::worker_case(conn, id)).await?;
-    let Some(mut worker) = worker else { return Ok(None) };
+/// The workers of facts about workers.
+pub(super) async fn workers(handles: &Handles, facts: Vec<Fact>) -> Result<Vec<Value>, DbError> {
     let config = handles.config.borrow().clone();
-    let configured = config.workers.iter().find(|known| worker["name"] == known.name.as_str());
-    worker["notify"] = json!(configured.map_or(&[][..], |known| &known.notify_on_missing));
-    Ok(Some(worker))
+    handles.db.read(move |conn| worker_facts::load(conn, &facts, &config)).await
 }

@@ -8,14 +8,16 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::actor::site;
 use super::cases;
+use super::gathering::Next;
 use crate::actors::announcer::Listener;
 use crate::actors::handles::Handles;
-use crate::db::facts::{self, Fact};
+use crate::db::facts::{self, Fact, FactKind};
 use crate::db::outbox::{self, NewMessage};
 use crate::db::{Conn, DbError};
 use crate::events::Event;
-use crate::model::now;
+use crate::model::{Results, now};
 use crate::reporters::Reporter;
+use crate::reporters::generators::Case;
 
 /// Facts that are read at once.
 const BATCH: i64 = 100;
@@ -35,21 +37,31 @@ impl Reader {
     /// Reads for ever; ends when the master does.
     pub async fn run(mut self) {
         loop {
-            match self.catch_up().await {
-                Ok(true) => continue,
-                Ok(false) => {}
+            let pause = match self.look().await {
+                Ok(Next::Again) => continue,
+                Ok(Next::Listen) => LOOK,
+                Ok(Next::Wait(pause)) => pause.min(LOOK),
                 Err(error) => {
                     tracing::error!(target = %self.target, %error, "cannot read the facts");
+                    LOOK
                 }
-            }
-            if !self.sign().await {
+            };
+            if !self.sign(pause).await {
                 return;
             }
         }
     }
 
-    /// Waits until the stream may have grown; false at the end of the master.
-    async fn sign(&mut self) -> bool {
+    /// Reads what is next of both kinds of facts.
+    async fn look(&self) -> Result<Next, DbError> {
+        match self.catch_up().await? {
+            true => Ok(Next::Again),
+            false => self.gather().await,
+        }
+    }
+
+    /// Waits until the stream may have grown, at most for `pause`; false at the end of the master.
+    async fn sign(&mut self, pause: Duration) -> bool {
         let sign = async {
             loop {
                 match self.signs.recv().await {
@@ -64,7 +76,7 @@ impl Reader {
                 }
             }
         };
-        tokio::time::timeout(LOOK, sign).await.unwrap_or(true)
+        tokio::time::timeout(pause, sign).await.unwrap_or(true)
     }
 
     /// Reads the next facts and stores what they are worth; true when there may be more.
@@ -92,37 +104,40 @@ impl Reader {
     }
 
     fn wanted(&self, news: &[Fact]) -> Vec<Fact> {
+        let of_builds = |fact: &&Fact| fact.kind.worker().is_none();
         let wants = |fact: &&Fact| self.reporter.generators().iter().any(|g| g.wants(fact.kind));
-        news.iter().filter(wants).copied().collect()
+        news.iter().filter(of_builds).filter(wants).copied().collect()
     }
 
-    /// What the reporter has to say about a fact. A report that fails is logged and left out: it
-    /// would fail again.
     async fn messages(&self, fact: Fact) -> Result<Vec<NewMessage>, DbError> {
-        let generators = self.reporter.generators();
-        let wants = || generators.iter().filter(|generator| generator.wants(fact.kind));
-        let Some(case) = cases::load(&self.handles, fact, wants()).await? else {
-            return Ok(Vec::new());
-        };
+        let generators = self.reporter.generators().iter();
+        let wanting = generators.filter(|generator| generator.wants(fact.kind));
+        let case = cases::load(&self.handles, fact, wanting).await?;
+        Ok(case.map(|case| self.tell(&case, fact.kind)).unwrap_or_default())
+    }
+
+    /// What the reporter has to say about a fact of this kind. A report that fails is logged and
+    /// left out: it would fail again.
+    pub(super) fn tell(&self, case: &Case, kind: FactKind) -> Vec<NewMessage> {
         let site = site(&self.handles);
         let mut reports = Vec::new();
-        for generator in wants() {
-            match generator.generate(&case, &site) {
+        for generator in self.reporter.generators().iter().filter(|g| g.wants(kind)) {
+            match generator.generate(case, &site) {
                 Ok(made) => reports.extend(made),
-                Err(error) => self.complain(fact, &error),
+                Err(error) => self.complain(kind, &error),
             }
         }
         if reports.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        Ok(self.reporter.compose(reports, &site).unwrap_or_else(|error| {
-            self.complain(fact, &error);
+        self.reporter.compose(reports, &site).unwrap_or_else(|error| {
+            self.complain(kind, &error);
             Vec::new()
-        }))
+        })
     }
 
-    fn complain(&self, fact: Fact, error: &str) {
-        tracing::error!(target = %self.target, fact = ?fact.kind, error, "a report failed");
+    fn complain(&self, fact: FactKind, error: &str) {
+        tracing::error!(target = %self.target, ?fact, error, "a report failed");
     }
 }
 
@@ -143,6 +158,7 @@ fn adds_facts(event: &Event) -> bool {
     matches!(
         event,
         Event::BuildsetSubmitted { .. }
+            | Event::RequestCompleted { results: Results::Cancelled, .. }
             | Event::BuildsetCompleted { .. }
             | Event::BuildStarted { .. }
             | Event::BuildFinished { .. }

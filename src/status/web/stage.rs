@@ -71,7 +71,7 @@ impl From<scheduler::Submitted> for Submitted {
 impl Backstage for Stage {
     async fn force(&self, scheduler: &str, wish: Wish) -> Result<Submitted, Refusal> {
         let Wish { builders, values, owner } = wish;
-        let request = ForceRequest { builders, values, owner };
+        let request = ForceRequest { builders, values, owner, ..ForceRequest::default() };
         Ok(self.0.control.force(scheduler, request).await?.into())
     }
 

@@ -85,6 +85,7 @@ fn a_force_form_asks_everything_without_a_script() {
             "<datalist id=\"l-free\">",
             "<option value=\"-any-\">-any-</option><option value=\"local1\">local1</option>",
             "a build whose values are taken over",
+            "<datalist id=\"l-from\"><option value=\"b-tests/",
             "<fieldset class=\"nest columns-2\"><legend>Nest</legend>",
             "name=\"nest_n\"",
             "name=\"any_value\"",

@@ -3,7 +3,7 @@
 use buildbot::actors::control::ControlError;
 use buildbot::actors::scheduler::ForceRequest;
 use buildbot::db::listing::{self, RequestRow, Scope};
-use buildbot::db::{Conn, DbError, buildrequests, buildsets};
+use buildbot::db::{Conn, DbError, buildrequests, buildsets, masters};
 use buildbot::model::{BuildId, BuildRequestId, Results};
 use serde_json::{Map, json};
 
@@ -88,6 +88,28 @@ fn a_pending_request_says_why_and_can_be_cancelled() {
         assert_eq!((row.complete, row.results), (true, Some(Results::Cancelled)));
         let told = master.read(move |conn| request_row(conn, request)).await;
         assert_eq!(told.rs_cancel_reason.as_deref(), Some("no"));
+        master.stop().await;
+    });
+}
+
+#[test]
+fn a_request_that_another_master_has_taken_says_so() {
+    run(async {
+        let (place, text) = place_with("true");
+        let master = place.master(&text).await;
+        let (_, request) = force(&master).await.requests[0];
+        let taken = master.handles.db.write(move |conn| {
+            let now = buildbot::model::now();
+            let other = masters::register(conn, "elsewhere:/srv/bb", now)?;
+            buildrequests::claim(conn, other, &[request], now)?;
+            Ok(other)
+        });
+        let other = taken.await.expect("a claim");
+        let told = "claimed by another master, elsewhere:/srv/bb, which builds it next";
+        assert_eq!(master.reason(request).await, told);
+        let given_up = move |conn: &mut Conn| buildrequests::unclaim(conn, other, &[request]);
+        master.handles.db.write(given_up).await.expect("it is given up");
+        assert_eq!(master.reason(request).await, "not connected: w1");
         master.stop().await;
     });
 }

@@ -1,7 +1,7 @@
 //! The flow from a commit to its result, in one process.
 
 mod chains;
-mod commit;
+pub mod commit;
 mod control;
 mod deaths;
 mod interruptions;

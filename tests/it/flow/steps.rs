@@ -171,6 +171,23 @@ fn replace_steps(config: &mut MasterConfig, step: Arc<dyn Step>) {
 }
 
 #[test]
+fn a_step_that_fails_tells_which_properties_are_not_set() {
+    let steps = step("well", "true '%(prop:nothing)s'", "")
+        + &step("ill", "false '%(prop:colour)s %(prop:size:-1)s %(prop:buildername)s'", "");
+    built(&steps, async |master, build, results| {
+        assert_eq!(results, Results::Failure);
+        let told = master.read(move |conn| {
+            let all = logs::of_build(conn, build)?;
+            let mut told = all.into_iter().filter(|(_, log)| log.name == "unset properties");
+            let log = told.next().expect("a log").1;
+            assert!(told.next().is_none(), "of the step that failed only");
+            Ok(logs::lines(conn, log.id, 0, 10)?.text)
+        });
+        assert_eq!(told.await, "not set, and empty therefore: %(prop:colour)s\n");
+    });
+}
+
+#[test]
 fn a_step_that_panics_ends_its_build_only() {
     run(async {
         let place = Place::new();

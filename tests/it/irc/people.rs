@@ -19,11 +19,7 @@ fn whoever_is_there_is_told_and_seen_to_answer() {
         assert!(delivery.seen_likelihood > 0.9, "{delivery:?}");
         assert!(chat.bot().seen("alice") < 1.0);
         // Times are in seconds: only in the next one is it certain that this came later.
-        eventually("alice has spoken since", || {
-            let later = buildbot::model::now() > delivery.at;
-            later
-        })
-        .await;
+        eventually("alice has spoken since", || buildbot::model::now() > delivery.at).await;
         alice.say("#dev", "oh dear").await;
         eventually("the answer counts", || chat.bot().seen("alice") == 1.0).await;
         chat.stop().await;

@@ -1,8 +1,7 @@
 //! Mail servers that are away, slow, grumpy or gone, and what becomes of the mails.
 
-use buildbot::db::outbox;
-
-use super::{SmtpServer, notifier};
+use super::{SmtpServer, line, notifier};
+use crate::flow::commit::first_poll;
 use crate::flow::{config, force, shell};
 use crate::programs::free_port;
 use crate::world::{Place, Repository, TestMaster, TestWorker, run};
@@ -15,26 +14,11 @@ async fn told_by(place: &Place, port: u16, more: &str) -> (TestMaster, TestWorke
     let text = format!("{}\n{}", config(&repository, &shell("true")), notifier(port, &more));
     let mut master = place.master(&text).await;
     let worker = place.worker(&master, "w1").await;
+    first_poll(&master).await;
+    repository.commit("more", "hello", "go on");
+    assert!(master.handles.control.poll_now("poller"));
     master.build_finished().await;
     (master, worker)
-}
-
-/// Waits for a line of the outbox that `holds`.
-async fn line(
-    master: &TestMaster,
-    what: &str,
-    holds: impl Fn(&outbox::Line) -> bool,
-) -> outbox::Line {
-    crate::world::soon(what, async {
-        loop {
-            let lines = master.read(|conn| outbox::recent(conn, "mail", 10)).await;
-            if let Some(line) = lines.into_iter().find(&holds) {
-                return line;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    })
-    .await
 }
 
 #[test]
@@ -112,5 +96,36 @@ fn passwords_are_given_and_not_shown() {
         assert!(!format!("{waiting:?}").contains("hunter2"));
         worker.stop().await;
         master.stop().await;
+    });
+}
+
+/// A certificate for `127.0.0.1`, and its key.
+fn certificate(place: &Place) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let path = |name: &str, text: String| {
+        let path = place.path("tls").join(name);
+        std::fs::write(&path, text).expect("a written file");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    };
+    (path("cert.pem", made.cert.pem()), path("key.pem", made.signing_key.serialize_pem()))
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts_gets_no_mail() {
+    run(async {
+        for (tls, option) in [("smtps", "useSmtps = true"), ("starttls", "useTls = true")] {
+            let place = Place::new();
+            let (cert, key) = certificate(&place);
+            let arguments = ["--tls", tls, "--certificate", &cert, "--key", &key];
+            let smtp = SmtpServer::start(&arguments).await;
+            let (master, worker) = told_by(&place, smtp.port, option).await;
+            let waiting = line(&master, "a failed attempt", |line| line.attempts == 1).await;
+            assert_eq!(waiting.state, "queued", "{waiting:?}");
+            let error = waiting.error.unwrap_or_default().to_lowercase();
+            assert!(error.contains("certificate"), "{tls}: {error}");
+            worker.stop().await;
+            master.stop().await;
+            assert_eq!(smtp.rest().await.len(), 0);
+        }
     });
 }

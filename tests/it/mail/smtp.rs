@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::world::soon;
 
 /// A running mail server; ends with the value.
 pub struct SmtpServer {
     pub port: u16,
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+    child: Child,
 }
 
 /// A mail as the server took it.
@@ -22,7 +23,6 @@ pub struct Taken {
     /// Sorted.
     pub to: Vec<String>,
     pub from: String,
-    pub tls: bool,
     /// Headers and body, lines ending in LF.
     pub text: String,
 }
@@ -43,20 +43,26 @@ impl SmtpServer {
         let mut lines = BufReader::new(out).lines();
         let port = soon("the mail server's port", lines.next_line()).await;
         let port = port.expect("a line").expect("a server that starts");
-        SmtpServer { port: port.parse().expect("a port"), lines, _child: child }
+        // Always read, or the pipe gets full and the server stands still.
+        let (told, mails) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let _ = told.send(line);
+            }
+        });
+        SmtpServer { port: port.parse().expect("a port"), lines: mails, child }
     }
 
     /// The next mail.
     pub async fn mail(&mut self) -> Taken {
-        let line = soon("a mail", self.lines.next_line()).await.expect("a line");
-        taken(&line.expect("a server that lives"))
+        taken(&soon("a mail", self.lines.recv()).await.expect("a server that lives"))
     }
 
     /// Mails that have arrived and were not looked at.
     pub async fn rest(mut self) -> Vec<Taken> {
-        self._child.start_kill().expect("a child that can be killed");
+        self.child.start_kill().expect("a child that can be killed");
         let mut rest = Vec::new();
-        while let Ok(Some(line)) = self.lines.next_line().await {
+        while let Some(line) = self.lines.recv().await {
             rest.push(taken(&line));
         }
         rest
@@ -69,12 +75,7 @@ fn taken(line: &str) -> Taken {
     let to = mail["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut to: Vec<String> = to.map(str::to_owned).collect();
     to.sort();
-    Taken {
-        to,
-        from: text("from"),
-        tls: mail["tls"] == true,
-        text: text("data").replace("\r\n", "\n"),
-    }
+    Taken { to, from: text("from"), text: text("data").replace("\r\n", "\n") }
 }
 
 impl Taken {

@@ -16,6 +16,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--refuse", action="append", default=[], help="a recipient without a mailbox")
 parser.add_argument("--grey", type=int, default=0, help="mails that are put off first")
 parser.add_argument("--hang-up", type=int, default=0, help="connections closed in mid-message")
+parser.add_argument("--slow", type=float, default=0, help="seconds for a mail")
 parser.add_argument("--login", help="user:password that is asked for")
 parser.add_argument("--tls", choices=["none", "smtps", "starttls"], default="none")
 parser.add_argument("--certificate")
@@ -44,6 +45,8 @@ class Handler:
             options.hang_up -= 1
             server.transport.close()
             return "421 gone"
+        if options.slow:
+            await asyncio.sleep(options.slow)
         tell({
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
@@ -55,7 +58,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     given = f"{data.login.decode()}:{data.password.decode()}"
-    return AuthResult(success=given == options.login)
+    return AuthResult(success=given == options.login, handled=False)
 
 
 def context():

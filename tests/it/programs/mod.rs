@@ -8,6 +8,8 @@ mod wait;
 mod commands;
 mod commits;
 mod crash;
+mod outbox;
+mod missing;
 mod clients;
 mod browser;
 

@@ -134,6 +134,11 @@ impl Site {
         self.workers.push(Process::spawn(&mut command, &output));
     }
 
+    /// The worker that was started last.
+    pub fn last_worker(&mut self) -> &mut Process {
+        self.workers.last_mut().expect("a worker was started")
+    }
+
     pub async fn until_connected(&self, name: &str) {
         eventually(&format!("worker {name}"), || async {
             let workers = self.get("workers").await;

@@ -21,7 +21,7 @@ use buildbot::actors::worker::{
 use buildbot::config::checked::{Listen, WorkerConfig, WorkerListen, WorkerProtocol};
 use buildbot::db::{Db, masters, workers};
 use buildbot::events::Event;
-use buildbot::model::{MasterId, Properties, Worker};
+use buildbot::model::{Clock, MasterId, Properties, Worker};
 
 use peer::Peer;
 
@@ -101,6 +101,7 @@ impl World {
             db: db.clone(),
             announcer,
             master,
+            clock: Clock::default(),
             patience,
             homes: vec![actix::Arbiter::new().handle(), actix::Arbiter::new().handle()],
         };

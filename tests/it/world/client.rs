@@ -16,6 +16,7 @@ impl Client {
     /// `None` when the login was refused.
     pub async fn log_in(port: u16, user: &str, password: &str) -> Option<Client> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let mut client = Client { stream, session: PbClient::new(user, password) };
         match client.event().await {
             ClientEvent::LoggedIn => Some(client),

@@ -16,13 +16,13 @@ use std::time::Duration;
 use buildbot::actors::announcer::Listener;
 use buildbot::actors::control::Order;
 use buildbot::actors::handles::Handles;
-use buildbot::actors::master::{Master, OrderDesk, Setup};
+use buildbot::actors::master::{Master, OrderDesk, Setup, Watcher};
 use buildbot::actors::tree::ChildStatus;
 use buildbot::config::checked::WorkerProtocol;
 use buildbot::config::problems::Problems;
 use buildbot::db::{Conn, Db, DbError, buildrequests, builds, logs, steps};
 use buildbot::events::Event;
-use buildbot::model::{Build, BuildId, BuildRequestId, LogLines, MasterId, Results, Step};
+use buildbot::model::{Build, BuildId, BuildRequestId, Clock, LogLines, MasterId, Results, Step};
 use buildbot::status::targets::Targets;
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -87,7 +87,8 @@ impl Place {
         let config = buildbot::config::load(&file, &basedir).unwrap_or_else(|p| panic!("{p}"));
         let path = basedir.join("state.sqlite");
         let db = Db::open(path.to_str().expect("a path in UTF-8")).expect("a database");
-        Setup { basedir, config_file: file, config, db, status: vec![Box::new(Targets)] }
+        let (clock, status) = (Clock::default(), vec![Box::new(Targets) as Box<dyn Watcher>]);
+        Setup { basedir, config_file: file, config, db, clock, status }
     }
 
     pub async fn start(&self, setup: Setup) -> TestMaster {

@@ -24,7 +24,7 @@ use crate::config::problems::Problems;
 use crate::config::raw::Raw;
 use crate::db::{Db, changes, masters, state};
 use crate::events::Event;
-use crate::model::{Change, ChangeId};
+use crate::model::{Change, ChangeId, Clock};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,7 +43,7 @@ impl World {
         let db = Db::open(dir.path().join("state.sqlite").to_str().unwrap()).unwrap();
         let announcer = Announcer::default();
         let supervisor = Supervisor::new("", Tree::default(), mpsc::unbounded_channel().0);
-        let intake = Intake::start(&supervisor, db.clone(), announcer.clone());
+        let intake = Intake::start(&supervisor, db.clone(), announcer.clone(), Clock::default());
         World { dir, db, announcer, supervisor, intake }
     }
 
@@ -55,6 +55,7 @@ impl World {
             intake: self.intake.clone(),
             basedir: self.dir.path().to_owned(),
             logins: Logins::default(),
+            clock: Clock::default(),
         }
     }
 

@@ -32,9 +32,16 @@ impl RosterActor {
         self.close_ports(&wanted.config.listeners, ctx);
         let names: Vec<String> = wanted.config.workers.iter().map(|w| w.name.clone()).collect();
         let connected: HashSet<String> = self.sessions.keys().cloned().collect();
-        let (db, master) = (self.setup.db.clone(), self.setup.master);
+        let (db, master, life) = (self.setup.db.clone(), self.setup.master, self.absences.life());
         let work = async move {
-            let stored = db.write(move |conn| look(conn, master, &names, &connected)).await;
+            // Before the first configuration nobody is known, and nobody is to be forgotten.
+            let stored = match wanted.number {
+                0 => Ok((Vec::new(), None)),
+                _ => db
+                    .write(move |conn| look(conn, master, &names, &connected, life))
+                    .await
+                    .map(|(stored, uptime)| (stored, Some(uptime))),
+            };
             let failures = ports.open(&wanted.config.listeners).await;
             (wanted, stored, failures)
         };
@@ -46,13 +53,18 @@ impl RosterActor {
     pub(super) fn apply(
         &mut self,
         wanted: Wanted,
-        stored: Result<Vec<Worker>, DbError>,
+        stored: Result<(Vec<Worker>, Option<i64>), DbError>,
         mut failures: Vec<String>,
         ctx: &mut Context<Self>,
     ) {
         self.reconciling = false;
         match stored {
-            Ok(stored) => self.adopt(wanted.clone(), stored, ctx),
+            Ok((stored, uptime)) => {
+                if let Some(uptime) = uptime {
+                    self.absences.begin(uptime);
+                }
+                self.adopt(wanted.clone(), stored, ctx);
+            }
             Err(error) => failures.push(format!("the workers cannot be read: {error}")),
         }
         self.open_ports();

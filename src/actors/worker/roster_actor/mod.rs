@@ -27,6 +27,7 @@ use crate::actors::mail::{Child, Mailbox};
 use crate::actors::supervise::Supervisor;
 use crate::config::checked::{WorkerListen, WorkerProtocol};
 use crate::db::{Conn, DbError, builds, workers};
+use crate::flow::absence::Life;
 use crate::model::{MasterId, Worker, WorkerId};
 use crate::receives;
 
@@ -134,7 +135,7 @@ impl RosterActor {
         if self.behind {
             self.reconcile(ctx);
         }
-        self.look_for_missing();
+        self.look_for_missing(ctx);
         let leaving = self.board.workers.values();
         let leaving = leaving.filter(|entry| entry.graceful && entry.link.is_some());
         let leaving: HashSet<WorkerId> = leaving.map(|entry| entry.id).collect();
@@ -167,13 +168,15 @@ fn reject(arrived: Arrived, why: &str, ctx: &mut Context<RosterActor>) {
     }));
 }
 
-/// Rows of the configured workers; nobody counts as connected who is not.
+/// Rows of the configured workers; nobody counts as connected who is not, and who is away is missed
+/// from now on. `life` is `None` at the first look, which answers the uptime before it.
 fn look(
     conn: &mut Conn,
     master: MasterId,
     names: &[String],
     connected: &HashSet<String>,
-) -> Result<Vec<Worker>, DbError> {
+    life: Option<Life>,
+) -> Result<(Vec<Worker>, i64), DbError> {
     for name in names {
         workers::find_or_create(conn, name)?;
     }
@@ -183,7 +186,10 @@ fn look(
             workers::detached(conn, worker.id, master)?;
         }
     }
-    Ok(stored)
+    let configured: Vec<&Worker> =
+        stored.iter().filter(|worker| names.contains(&worker.name)).collect();
+    let uptime = absences::expect(conn, master, &configured, connected, life)?;
+    Ok((stored, uptime))
 }
 
 /// Those of `leaving` that no build of this master runs on.
@@ -213,14 +219,16 @@ receives!(RosterActor: Reconcile, Arrived, SetState, WantsToLeave, ShutDown);
 impl Child for RosterActor {
     /// Closes all connections before it ends.
     fn stop(&mut self, ctx: &mut Context<Self>) {
-        let children = self.children.clone();
+        self.absences.leave();
+        let (children, life) = (self.children.clone(), self.absences.life());
         let (db, master) = (self.setup.db.clone(), self.setup.master);
         let attached = self.sessions.values().filter(|session| session.info.is_some());
         let attached: Vec<WorkerId> = attached.map(|session| session.worker).collect();
         let work = async move {
             children.stop_all().await;
             let detach = move |conn: &mut Conn| {
-                attached.iter().try_for_each(|worker| workers::detached(conn, *worker, master))
+                attached.iter().try_for_each(|worker| workers::detached(conn, *worker, master))?;
+                absences::leave(conn, master, life)
             };
             if let Err(error) = db.write(detach).await {
                 tracing::warn!(%error, "workers still count as connected; the next start mends it");

@@ -16,12 +16,12 @@ use super::super::info::{to_model, to_stored};
 use super::super::link::{LinkError, Wire, WorkerLink};
 use super::super::roster::RosterError;
 use super::states::WantsToLeave;
-use super::{Arrived, DUPLICATE, RosterActor, Session, reject};
+use super::{Arrived, DUPLICATE, RosterActor, Session, absences, reject};
 use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
-use crate::db::workers;
+use crate::db::{Conn, workers};
 use crate::events::Event;
-use crate::model::{WorkerId, now};
+use crate::model::WorkerId;
 
 impl RosterActor {
     /// Decides between the connection of a name and a new one: the old one stays if it answers.
@@ -88,7 +88,8 @@ impl RosterActor {
             let stored = to_stored(&to_model(&info));
             db.write(move |conn| {
                 workers::set_graceful(conn, worker, false)?;
-                workers::attached(conn, worker, master, &stored)
+                workers::attached(conn, worker, master, &stored)?;
+                absences::came(conn, master, worker)
             })
             .await
             .map_err(|error| AttachError::Info(error.to_string()))?;
@@ -161,7 +162,7 @@ impl RosterActor {
             entry.link = Some(link);
             entry.info = Some(told);
             entry.graceful = false;
-            entry.last_seen = Some(now());
+            entry.last_seen = Some(self.setup.clock.now());
             entry.peer = Some(peer);
         }
         let protocol = protocol.key();
@@ -184,7 +185,7 @@ impl RosterActor {
         if let Some(entry) = self.board.entry(name) {
             entry.link = None;
             entry.peer = None;
-            entry.last_seen = Some(now());
+            entry.last_seen = Some(self.setup.clock.now());
         }
         self.publish();
         self.write_detached(session.worker, ctx);
@@ -201,10 +202,17 @@ impl RosterActor {
     pub(super) fn write_detached(&self, worker: WorkerId, ctx: &mut Context<Self>) {
         let (db, master) = (self.setup.db.clone(), self.setup.master);
         let announcer = self.setup.announcer.clone();
-        ctx.spawn(wrap_future(async move {
-            if let Err(error) = db.write(move |conn| workers::detached(conn, worker, master)).await
-            {
+        // Whoever is no longer configured is not missed.
+        let uptime = self.board.by_id(worker).and_then(|_| self.absences.uptime_of_loss());
+        let detach = move |conn: &mut Conn| {
+            workers::detached(conn, worker, master)?;
+            uptime.map_or(Ok(()), |uptime| absences::lost(conn, master, worker, uptime))
+        };
+        let work = async move { db.write(detach).await };
+        ctx.spawn(wrap_future::<_, Self>(work).map(move |written, roster, _| {
+            if let Err(error) = written {
                 tracing::error!(%error, %worker, "a lost worker still counts as connected");
+                roster.behind = true;
             }
             announcer.announce(Event::WorkerDisconnected { worker });
         }));

@@ -3,7 +3,7 @@
 mod ask;
 mod ack;
 mod hello;
-mod commands;
+mod names;
 mod help;
 mod version;
 mod source;
@@ -56,7 +56,7 @@ pub type Running = Pin<Box<dyn Future<Output = Result<(), Complaint>> + Send>>;
 /// Every command, sorted.
 pub const COMMANDS: &[Command] = &[
     ack::COMMAND,
-    commands::COMMAND,
+    names::COMMAND,
     fun::DANCE,
     fun::DESTROY,
     force::COMMAND,

@@ -62,8 +62,8 @@ fn with_steps(conn: &mut Conn, scope: &Scope) -> Result<Vec<(BuildLine, String)>
     let steps = steps::of_builds(conn, &ids)?;
     let now_at = |line: &BuildLine| {
         let open = steps.iter().filter(|step| step.build.0 == line.buildid);
-        let open = open.filter(|step| step.started_at.is_some() && step.complete_at.is_none());
-        open.last().map_or("no step yet", |step| &step.state_string).to_owned()
+        let mut open = open.filter(|step| step.started_at.is_some() && step.complete_at.is_none());
+        open.next_back().map_or("no step yet", |step| &step.state_string).to_owned()
     };
     Ok(lines.iter().map(|line| (line.clone(), now_at(line))).collect())
 }

@@ -18,7 +18,7 @@ mod routes;
 pub use answer::{Answer, Ask};
 pub use control::OWNER;
 pub use error::ApiError;
-pub use force_fields::{force_schedulers, workers_of};
+pub use force_fields::{force_schedulers, offers};
 pub use method::{api_versions, endpoint};
 pub use nouns::entity;
 pub use query::decode;

@@ -185,7 +185,7 @@ fn with_buildset_properties(
     let wanted = !query.properties.is_empty();
     let found =
         if wanted { listing::buildset_properties(conn, &buildsets)? } else { Default::default() };
-    let open = rows.iter().filter(|row| !row.complete && !row.claimed);
+    let open = rows.iter().filter(|row| !row.complete);
     let open: Vec<BuildRequestId> = open.map(|row| BuildRequestId(row.buildrequestid)).collect();
     let reasons = query.explain.why(conn, &open)?;
     for (entity, row) in entities.iter_mut().zip(rows) {

@@ -16,7 +16,7 @@ pub(super) fn check(request: &HttpRequest, site: &Site) -> Result<(), PageError>
     Ok(guard::may_control(request)?)
 }
 
-fn see(place: impl Into<String>) -> HttpResponse {
+pub(super) fn see(place: impl Into<String>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, place.into())).finish()
 }
 

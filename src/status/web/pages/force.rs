@@ -10,7 +10,8 @@ use super::actions::form_pairs;
 use super::force_inputs::{Answers, Input, inputs};
 use super::{Page, PageError, local};
 use crate::config::checked::{FieldKind, ForceField, ForceScheduler, SchedulerOptions};
-use crate::status::web::api::{OWNER, force_schedulers, workers_of};
+use crate::db::DbError;
+use crate::status::web::api::{OWNER, force_schedulers, offers};
 use crate::status::web::backstage::{Refusal, Submitted, Wish};
 use crate::status::web::guard;
 use crate::status::web::multipart;
@@ -58,7 +59,7 @@ pub async fn form(
     chosen: web::Query<Chosen>,
 ) -> Page {
     let builders = chosen.into_inner().builder.into_iter().collect();
-    show(&request, &site, &path, Before { builders, ..Before::default() }, StatusCode::OK)
+    show(&request, &site, &path, Before { builders, ..Before::default() }, StatusCode::OK).await
 }
 
 pub async fn submit(
@@ -72,7 +73,7 @@ pub async fn submit(
     let Ok(Ok(body)) = payload.to_bytes_limited(FORM).await else {
         let error = Some(format!("the form is larger than {} MiB, or incomplete", FORM >> 20));
         let before = Before { error, ..Before::default() };
-        return show(&request, &site, &path, before, StatusCode::PAYLOAD_TOO_LARGE);
+        return show(&request, &site, &path, before, StatusCode::PAYLOAD_TOO_LARGE).await;
     };
     let (builders, values) = {
         let config = site.config();
@@ -96,7 +97,7 @@ pub async fn submit(
             let Wish { values, builders, .. } = wish;
             let answers = Answers { values: Some(values), errors };
             let before = Before { answers, builders, error };
-            show(&request, &site, &path, before, StatusCode::BAD_REQUEST)
+            show(&request, &site, &path, before, StatusCode::BAD_REQUEST).await
         }
     }
 }
@@ -167,7 +168,7 @@ fn read(field: &ForceField, pairs: &[(String, String)], values: &mut Map<String,
     values.insert(field.full_name.clone(), value);
 }
 
-fn show(
+async fn show(
     request: &HttpRequest,
     site: &Site,
     name: &str,
@@ -178,8 +179,12 @@ fn show(
     let (scheduler, force) = find(&config, name)?;
     let none_chosen = before.builders.is_empty();
     let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
-    let inputs =
-        inputs(all(force), &before.answers, &workers_of(&config, &scheduler.builder_names));
+    let (seen, own) = (config.clone(), name.to_owned());
+    let offers = site.db.read(move |conn| match find(&seen, &own) {
+        Ok((scheduler, form)) => offers(conn, &seen, scheduler, form),
+        Err(_) => Err(DbError::NotFound),
+    });
+    let inputs = inputs(all(force), &before.answers, &offers.await?);
     let view = View {
         name: scheduler.name.clone(),
         label: or(&force.label, &scheduler.name),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::checked::{FieldKind, ForceField, Nested};
-use crate::flow::force::worker_choices;
+use crate::flow::force::{Offers, worker_choices};
 
 /// What was typed before, and what was wrong with it, by `fullName`.
 #[derive(Default)]
@@ -55,23 +55,23 @@ impl Input {
 pub fn inputs<'f>(
     fields: impl Iterator<Item = &'f ForceField>,
     answers: &Answers,
-    workers: &[String],
+    offers: &Offers,
 ) -> Vec<Input> {
     let mut inputs = Vec::new();
     for field in fields {
-        add(field, answers, workers, &mut inputs);
+        add(field, answers, offers, &mut inputs);
     }
     inputs
 }
 
-fn add(field: &ForceField, answers: &Answers, workers: &[String], inputs: &mut Vec<Input>) {
+fn add(field: &ForceField, answers: &Answers, offers: &Offers, inputs: &mut Vec<Input>) {
     if field.hide {
         return;
     }
     match &field.kind {
         FieldKind::Fixed => {}
-        FieldKind::Nested(nested) => group(field, nested, answers, workers, inputs),
-        _ => inputs.push(input(field, answers, workers)),
+        FieldKind::Nested(nested) => group(field, nested, answers, offers, inputs),
+        _ => inputs.push(input(field, answers, offers)),
     }
 }
 
@@ -80,12 +80,12 @@ fn group(
     field: &ForceField,
     nested: &Nested,
     answers: &Answers,
-    workers: &[String],
+    offers: &Offers,
     inputs: &mut Vec<Input>,
 ) {
     let begin = inputs.len();
     for inner in &nested.fields {
-        add(inner, answers, workers, inputs);
+        add(inner, answers, offers, inputs);
     }
     let error = answers.errors.get(&field.full_name).cloned();
     let framed = !field.label.is_empty() || nested.columns > 1 || error.is_some();
@@ -105,7 +105,7 @@ fn group(
     inputs.push(Input { kind: "close", ..Input::default() });
 }
 
-fn input(field: &ForceField, answers: &Answers, workers: &[String]) -> Input {
+fn input(field: &ForceField, answers: &Answers, offers: &Offers) -> Input {
     let given = answers.values.as_ref().and_then(|values| values.get(&field.full_name));
     let value = given.unwrap_or(&field.default).clone();
     let is = |text: &String| match &value {
@@ -136,10 +136,12 @@ fn input(field: &ForceField, answers: &Answers, workers: &[String]) -> Input {
         }
         FieldKind::Worker { any } => {
             (input.kind, input.strict) = ("list", true);
-            input.choices = worker_choices(any, workers).iter().map(choice).collect();
+            input.choices = worker_choices(any, &offers.workers).iter().map(choice).collect();
         }
-        FieldKind::Inherit { .. } => {
-            input.size = Some(40);
+        FieldKind::Inherit { builders } => {
+            // Older builds than those that are offered can be typed.
+            input.kind = "list";
+            input.choices = offers.builds_of(builders).iter().map(choice).collect();
             if input.tooltip.is_empty() {
                 input.tooltip = "a build whose values are taken over: builder/number".to_owned();
             }

@@ -11,6 +11,7 @@ mod force_inputs;
 mod home;
 mod lines;
 mod locks;
+mod targets;
 mod log;
 mod pending;
 mod problems;
@@ -69,6 +70,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/schedulers/{name}/force", web::post().to(force::submit))
         .route("/schedulers/{scheduler}/{order}", web::post().to(actions::scheduler))
         .route("/locks", web::get().to(locks::page))
+        .route("/targets", web::get().to(targets::page))
+        .route("/targets/messages/{message}/again", web::post().to(targets::again))
         .route("/tree", web::get().to(tree::page))
         .route("/about", web::get().to(about::page))
         .route("/robots.txt", web::get().to(statics::robots))

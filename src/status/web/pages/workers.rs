@@ -9,8 +9,8 @@ use super::{Page, PageError, local};
 use crate::db::listing::{
     BuildLine, BuilderRow, Scope, WorkerRow, all, attach_workers, newest, running,
 };
-use crate::db::{Conn, DbError};
-use crate::model::{WorkerId, now};
+use crate::db::{Conn, DbError, absences};
+use crate::model::{Attendance, WorkerId, now};
 use crate::status::web::backstage::Connection;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
@@ -32,6 +32,8 @@ struct View {
     lacks: Vec<String>,
     facts: Vec<(&'static str, String)>,
     last_seen: Option<i64>,
+    /// Since when people know that it is missing.
+    missing_since: Option<i64>,
     rests_until: Option<i64>,
     info: Value,
     builds: Vec<BuildLine>,
@@ -49,11 +51,14 @@ struct One {
     builds: Vec<Line>,
 }
 
-fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> View {
+fn view((entity, row, attendance, builds): Loaded, site: &Site) -> View {
+    let attendance = attendance.as_ref();
     let here = site.backstage.connections().remove(&WorkerId(row.workerid)).unwrap_or_default();
     let elsewhere = entity["connected_to"].as_array().is_some_and(|masters| !masters.is_empty());
     let connected = here.connected || elsewhere;
-    let (state, state_class, symbol) = words(row, connected, builds.is_empty());
+    let missing_since = attendance.and_then(Attendance::missing_since).filter(|_| !connected);
+    let (state, state_class, symbol) =
+        words(&row, connected, builds.is_empty(), missing_since.is_some());
     let Connection { peer, protocol, last_seen, rests_until, lacks, facts, .. } = here;
     View {
         workerid: row.workerid,
@@ -67,7 +72,8 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
         protocol,
         lacks,
         facts,
-        last_seen,
+        last_seen: last_seen.or(attendance.and_then(|known| known.last_seen)),
+        missing_since,
         rests_until,
         info: plain_info(&entity["workerinfo"]),
         builds,
@@ -75,11 +81,17 @@ fn view(entity: Value, row: &WorkerRow, site: &Site, builds: Vec<BuildLine>) -> 
 }
 
 /// State, colour and sign.
-fn words(row: &WorkerRow, connected: bool, idle: bool) -> (String, &'static str, &'static str) {
+fn words(
+    row: &WorkerRow,
+    connected: bool,
+    idle: bool,
+    missing: bool,
+) -> (String, &'static str, &'static str) {
     let reason = row.pause_reason.as_deref().unwrap_or_default();
     match (connected, row.paused) {
         (_, true) if reason.is_empty() => ("paused".to_owned(), "warnings", "‖"),
         (_, true) => (format!("paused: {reason}"), "warnings", "‖"),
+        (false, _) if missing => ("missing".to_owned(), "exception", "○"),
         (false, _) => ("not connected".to_owned(), "exception", "○"),
         (true, _) if row.graceful => ("shutting down".to_owned(), "warnings", "⏻"),
         (true, _) if idle => ("idle".to_owned(), "success", "●"),
@@ -97,23 +109,26 @@ fn plain_info(info: &Value) -> Value {
     Value::Object(told.collect())
 }
 
-type Loaded = Vec<(Value, WorkerRow, Vec<BuildLine>)>;
+type Loaded = (Value, WorkerRow, Option<Attendance>, Vec<BuildLine>);
 
-fn load(conn: &mut Conn, scope: &Scope) -> Result<Loaded, DbError> {
+fn load(conn: &mut Conn, scope: &Scope) -> Result<Vec<Loaded>, DbError> {
     let mut rows: Vec<WorkerRow> = all(conn, scope)?;
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     let entities = attach_workers(conn, &rows)?;
+    let ids: Vec<WorkerId> = rows.iter().map(|row| WorkerId(row.workerid)).collect();
+    let mut known = absences::of_workers(conn, &ids)?;
     let mut builds: Vec<BuildLine> = newest(conn, &running(), "buildid", 500)?;
     let with_builds = entities.into_iter().zip(rows).map(|(entity, row)| {
         let mine = builds.extract_if(.., |build| build.workerid == Some(row.workerid)).collect();
-        (entity, row, mine)
+        let attendance = known.remove(&WorkerId(row.workerid));
+        (entity, row, attendance, mine)
     });
     Ok(with_builds.collect())
 }
 
 pub async fn list(site: web::Data<Site>) -> Page {
     let loaded = site.db.read(|conn| load(conn, &Scope::all())).await?;
-    let workers = loaded.into_iter().map(|(entity, row, builds)| view(entity, &row, &site, builds));
+    let workers = loaded.into_iter().map(|loaded| view(loaded, &site));
     let list = List { workers: workers.collect() };
     Ok(Frame::new("workers", "Workers", "workers").render(&site, &list))
 }
@@ -126,13 +141,14 @@ pub async fn one(request: HttpRequest, site: web::Data<Site>, path: web::Path<St
     };
     let loaded = site.db.read(move |conn| load_one(conn, &scope)).await?;
     let missing = || PageError::NotFound(format!("worker '{wanted}'"));
-    let ((entity, row, running), builders, builds) = loaded.ok_or_else(missing)?;
-    let one = One { worker: view(entity, &row, &site, running), builders, builds };
-    let frame = Frame::new("worker", &row.name, "workers").local(local(&request));
-    Ok(frame.events(format!("worker={}", row.workerid)).render(&site, &one))
+    let (loaded, builders, builds) = loaded.ok_or_else(missing)?;
+    let one = One { worker: view(loaded, &site), builders, builds };
+    let View { name, workerid, .. } = &one.worker;
+    let frame = Frame::new("worker", name, "workers").local(local(&request));
+    Ok(frame.events(format!("worker={workerid}")).render(&site, &one))
 }
 
-type LoadedOne = ((Value, WorkerRow, Vec<BuildLine>), Vec<BuilderRow>, Vec<Line>);
+type LoadedOne = (Loaded, Vec<BuilderRow>, Vec<Line>);
 
 fn load_one(conn: &mut Conn, scope: &Scope) -> Result<Option<LoadedOne>, DbError> {
     let Some(loaded) = load(conn, scope)?.pop() else { return Ok(None) };
