@@ -3,6 +3,7 @@
 mod bad;
 mod documented;
 mod good;
+mod hasslers;
 mod locks;
 mod reading;
 mod sections;
