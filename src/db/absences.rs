@@ -39,8 +39,10 @@ impl From<Row> for Attendance {
 
 /// What the master remembers of its workers.
 pub fn load(conn: &mut Conn, master: MasterId) -> Result<HashMap<WorkerId, Attendance>, DbError> {
-    let rows: Vec<Row> =
-        dsl::rs_worker_absences.filter(dsl::masterid.eq(master)).select(Row::as_select()).load(conn)?;
+    let rows: Vec<Row> = dsl::rs_worker_absences
+        .filter(dsl::masterid.eq(master))
+        .select(Row::as_select())
+        .load(conn)?;
     Ok(rows.into_iter().map(Attendance::from).map(|known| (known.worker, known)).collect())
 }
 
@@ -112,7 +114,8 @@ pub fn forget(conn: &mut Conn, master: MasterId, workers: &[WorkerId]) -> Result
 
 /// Those that are not away are here now.
 pub fn seen(conn: &mut Conn, master: MasterId, now: Timestamp) -> Result<(), DbError> {
-    let here = dsl::rs_worker_absences.filter(dsl::masterid.eq(master)).filter(dsl::since.is_null());
+    let here =
+        dsl::rs_worker_absences.filter(dsl::masterid.eq(master)).filter(dsl::since.is_null());
     diesel::update(here).set(dsl::last_seen.eq(now)).execute(conn)?;
     Ok(())
 }

@@ -85,9 +85,8 @@ pub fn ctime(at: Timestamp, zone: TimeZone) -> String {
 
 /// How long something takes, for people: `42 seconds`, `1 hour 5 minutes`, `3 days`.
 pub fn how_long(seconds: i64) -> String {
-    let count = |number: i64, unit: &str| {
-        format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
-    };
+    let count =
+        |number: i64, unit: &str| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
     let two = |big: i64, unit: &str, small: i64, part: &str| match small {
         0 => count(big, unit),
         small => format!("{} {}", count(big, unit), count(small, part)),

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::sql::Sql;
 use super::{
-    BuildLine, BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow, WorkerRow,
-    all, attach_builders, attach_workers, build_properties, buildset_properties, in_list, newest,
-    stamps_of_buildsets,
+    BuildLine, BuildRow, BuildsetRow, Conn, DbError, Listed, LogRow, RequestRow, Scope, StepRow,
+    WorkerRow, all, attach_builders, attach_workers, build_properties, buildset_properties,
+    in_list, newest, stamps_of_buildsets,
 };
 use crate::db::{changes, logs};
 use crate::model::{BuildId, BuildsetId, LogId, Results, Timestamp, WorkerId};

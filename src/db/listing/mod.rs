@@ -22,8 +22,8 @@ mod workers;
 pub use builders::{BuilderRow, attach_builders, builders, tags};
 pub use builds::{BuildRow, build_of, builds_of_change};
 pub use cases::{
-    BuildCase, BuildsetCase, Details, attach_contents, build_case, buildset_case, request_cases,
-    builds_cut_since, worker_cases,
+    BuildCase, BuildsetCase, Details, attach_contents, build_case, builds_cut_since, buildset_case,
+    request_cases, worker_cases,
 };
 pub use changes::{ChangeRow, SourceStampRow, attach_changes, stamps_of_buildsets};
 pub use masters::{ChangeSourceRow, MasterRow, Owned, SchedulerRow, owned_by_masters};

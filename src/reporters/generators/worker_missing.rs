@@ -119,7 +119,10 @@ fn report(
         many => {
             let listed = digest::names(&names);
             let bodies = texts.into_iter().filter_map(|text| text.body);
-            (format!("{many} Buildbot workers {}: {listed}", words.several), Formatter::list(bodies))
+            (
+                format!("{many} Buildbot workers {}: {listed}", words.several),
+                Formatter::list(bodies),
+            )
         }
     };
     Ok(Report {
@@ -192,7 +195,8 @@ mod tests {
 
     #[test]
     fn one_worker_is_told_as_in_stock_and_a_little_more() {
-        let case = Case::WorkersMissing(vec![worker("w1", &["ops@example.org"]), worker("w2", &[])]);
+        let case =
+            Case::WorkersMissing(vec![worker("w1", &["ops@example.org"]), worker("w2", &[])]);
         let reports = told(&case, Kind::Plain);
         let [report] = reports.as_slice() else { panic!("{reports:?}") };
         assert_eq!(report.subject.as_deref(), Some("Buildbot Pyflakes worker w1 missing"));
@@ -211,7 +215,8 @@ mod tests {
     fn several_workers_are_one_list_for_those_who_are_told_of_them() {
         let case = Case::WorkersMissing(vec![worker("a", &["x"]), worker("b", &["x", "y"])]);
         let reports = told(&case, Kind::Plain);
-        let seen: Vec<_> = reports.iter().map(|r| (r.subject.as_deref(), r.users.join(" "))).collect();
+        let seen: Vec<_> =
+            reports.iter().map(|r| (r.subject.as_deref(), r.users.join(" "))).collect();
         let expected = [
             (Some("2 Buildbot workers missing: a, b"), "x".to_owned()),
             (Some("Buildbot Pyflakes worker b missing"), "y".to_owned()),
@@ -225,9 +230,15 @@ mod tests {
     #[test]
     fn workers_that_are_back_are_told_unless_nobody_wants_that() {
         let one = Case::WorkersReturned(vec![worker("a", &["x"])]);
-        assert_eq!(told(&one, Kind::Plain)[0].subject.as_deref(), Some("Buildbot Pyflakes worker a is back"));
+        assert_eq!(
+            told(&one, Kind::Plain)[0].subject.as_deref(),
+            Some("Buildbot Pyflakes worker a is back")
+        );
         let two = Case::WorkersReturned(vec![worker("a", &["x"]), worker("b", &["x"])]);
-        assert_eq!(told(&two, Kind::Html)[0].subject.as_deref(), Some("2 Buildbot workers are back: a, b"));
+        assert_eq!(
+            told(&two, Kind::Html)[0].subject.as_deref(),
+            Some("2 Buildbot workers are back: a, b")
+        );
         let mut silent = WorkerMissing::standard(Formatter::missing_worker(Kind::Plain));
         silent.returned = None;
         assert!(!silent.wants(FactKind::WorkerReturned(crate::model::WorkerId(1))));

@@ -74,9 +74,11 @@ impl Reader {
         for (facts, case) in
             [(gone, Case::WorkersMissing as fn(_) -> Case), (back, Case::WorkersReturned)]
         {
-            let wanted = |fact: &Fact| self.reporter.generators().iter().any(|g| g.wants(fact.kind));
+            let wanted =
+                |fact: &Fact| self.reporter.generators().iter().any(|g| g.wants(fact.kind));
             let Some(first) = facts.first().copied().filter(|fact| wanted(fact)) else { continue };
-            let workers = cases::workers(&self.handles, facts.into_iter().copied().collect()).await?;
+            let workers =
+                cases::workers(&self.handles, facts.into_iter().copied().collect()).await?;
             messages.extend(self.tell(&case(workers), first.kind));
         }
         Ok(messages)

@@ -11,7 +11,8 @@ fn config(workers: &[(&str, &str)], port: u16, gather: u32) -> String {
     let workers = workers.iter().map(|(name, more)| {
         format!("[[workers]]\nname = \"{name}\"\npassword = \"pass\"\n{more}\n")
     });
-    let generators = format!("generators = [{{ type = \"WorkerMissingGenerator\", gather = {gather} }}]");
+    let generators =
+        format!("generators = [{{ type = \"WorkerMissingGenerator\", gather = {gather} }}]");
     format!(
         "title = \"Test\"\nbuildbotURL = \"http://ci.example.org/\"\n{}\
          [[builders]]\nname = \"b\"\nworkernames = {names:?}\n\

@@ -32,8 +32,7 @@ impl RosterActor {
         self.close_ports(&wanted.config.listeners, ctx);
         let names: Vec<String> = wanted.config.workers.iter().map(|w| w.name.clone()).collect();
         let connected: HashSet<String> = self.sessions.keys().cloned().collect();
-        let (db, master, life) =
-            (self.setup.db.clone(), self.setup.master, self.absences.life());
+        let (db, master, life) = (self.setup.db.clone(), self.setup.master, self.absences.life());
         let work = async move {
             // Before the first configuration nobody is known, and nobody is to be forgotten.
             let stored = match wanted.number {

@@ -16,7 +16,7 @@ use super::super::info::{to_model, to_stored};
 use super::super::link::{LinkError, Wire, WorkerLink};
 use super::super::roster::RosterError;
 use super::states::WantsToLeave;
-use super::{Arrived, absences, DUPLICATE, RosterActor, Session, reject};
+use super::{Arrived, DUPLICATE, RosterActor, Session, absences, reject};
 use crate::actors::mail::Mailbox;
 use crate::actors::supervise::ChildSpec;
 use crate::db::{Conn, workers};
