@@ -15,6 +15,7 @@ fn config(workers: &[(&str, &str)], port: u16, gather: u32) -> String {
         format!("generators = [{{ type = \"WorkerMissingGenerator\", gather = {gather} }}]");
     format!(
         "title = \"Test\"\nbuildbotURL = \"http://ci.example.org/\"\n{}\
+         [[schedulers]]\ntype = \"ForceScheduler\"\nname = \"force\"\nbuilderNames = [\"b\"]\n\
          [[builders]]\nname = \"b\"\nworkernames = {names:?}\n\
          [[builders.steps]]\ntype = \"ShellCommand\"\ncommand = \"true\"\n{}",
         workers.collect::<String>(),

@@ -15,6 +15,7 @@ async fn an_offline_worker_causes_exactly_one_mail_across_a_restart_of_the_maste
          [www]\nport = \"tcp:WWW:interface=127.0.0.1\"\n\
          [[workers]]\nname = \"w1\"\npassword = \"sesame\"\nmissing_timeout = 1\n\
          notify_on_missing = [\"ops@example.org\"]\n\
+         [[schedulers]]\ntype = \"ForceScheduler\"\nname = \"force\"\nbuilderNames = [\"b\"]\n\
          [[builders]]\nname = \"b\"\nworkernames = [\"w1\"]\n\
          [[builders.steps]]\ntype = \"ShellCommand\"\ncommand = \"true\"\n{}",
         notifier(smtp.port, generators)
