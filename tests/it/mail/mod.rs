@@ -5,6 +5,7 @@ mod faults;
 mod smtp;
 mod workers;
 
+pub use workers::all_sent;
 pub use smtp::{SmtpServer, Taken};
 
 /// A notifier at this port with further keys, to be put behind a configuration.
