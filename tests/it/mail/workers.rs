@@ -1,9 +1,12 @@
 //! Workers that go and come, and the mails about it.
 
+use std::time::Duration;
+
 use buildbot::db::facts::{self, FactKind};
+use buildbot::db::{Db, outbox};
 
 use super::{SmtpServer, notifier};
-use crate::world::{Place, TestMaster, run};
+use crate::world::{Place, TestMaster, run, soon};
 
 /// Workers with these keys of their own, and one builder.
 fn config(workers: &[(&str, &str)], port: u16, gather: u32) -> String {
@@ -15,6 +18,7 @@ fn config(workers: &[(&str, &str)], port: u16, gather: u32) -> String {
         format!("generators = [{{ type = \"WorkerMissingGenerator\", gather = {gather} }}]");
     format!(
         "title = \"Test\"\nbuildbotURL = \"http://ci.example.org/\"\n{}\
+         [[schedulers]]\ntype = \"ForceScheduler\"\nname = \"force\"\nbuilderNames = [\"b\"]\n\
          [[builders]]\nname = \"b\"\nworkernames = {names:?}\n\
          [[builders.steps]]\ntype = \"ShellCommand\"\ncommand = \"true\"\n{}",
         workers.collect::<String>(),
@@ -24,6 +28,20 @@ fn config(workers: &[(&str, &str)], port: u16, gather: u32) -> String {
 
 /// Told after a second.
 const TOLD: &str = "notify_on_missing = [\"ops@example.org\"]\nmissing_timeout = 1";
+
+/// Waits until the notifier knows that its mails were taken: what ends before that sends them again.
+pub async fn all_sent(db: &Db) {
+    soon("a sent mail", async {
+        loop {
+            let lines = db.read(|conn| outbox::recent(conn, "mail", 10)).await.expect("an outbox");
+            if !lines.is_empty() && lines.iter().all(|line| line.state == "sent") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
 
 async fn facts(master: &TestMaster) -> Vec<FactKind> {
     let (facts, _) = master.read(|conn| facts::after(conn, 0, 1000)).await;
@@ -44,6 +62,7 @@ fn an_outage_is_one_mail_however_often_the_master_begins_anew() {
         assert_eq!(gone.to, ["ops@example.org"]);
         assert!(gone.text.contains("It last disconnected at"), "{gone:?}");
 
+        all_sent(&master.handles.db).await;
         // The other one is connected when the master ends, and nobody misses it at once.
         master.stop().await;
         other.stop().await;
@@ -115,6 +134,7 @@ fn who_is_not_to_be_missed_is_not_told() {
         // Whoever leaves the configuration is away no more.
         let text = config(&workers[..1], smtp.port, 8);
         place.reconfigure(&master, &text).await.expect("a good configuration");
+        master.handles.roster.ready().await.expect("the workers are known");
         let known = {
             let id = master.handles.master.id;
             master.read(move |conn| buildbot::db::absences::load(conn, id)).await

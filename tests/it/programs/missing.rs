@@ -1,7 +1,9 @@
 //! A worker dies, and the master dies besides.
 
+use buildbot::db::Db;
+
 use super::Site;
-use crate::mail::{SmtpServer, notifier};
+use crate::mail::{SmtpServer, all_sent, notifier};
 
 #[tokio::test]
 async fn an_offline_worker_causes_exactly_one_mail_across_a_restart_of_the_master() {
@@ -15,6 +17,7 @@ async fn an_offline_worker_causes_exactly_one_mail_across_a_restart_of_the_maste
          [www]\nport = \"tcp:WWW:interface=127.0.0.1\"\n\
          [[workers]]\nname = \"w1\"\npassword = \"sesame\"\nmissing_timeout = 1\n\
          notify_on_missing = [\"ops@example.org\"]\n\
+         [[schedulers]]\ntype = \"ForceScheduler\"\nname = \"force\"\nbuilderNames = [\"b\"]\n\
          [[builders]]\nname = \"b\"\nworkernames = [\"w1\"]\n\
          [[builders.steps]]\ntype = \"ShellCommand\"\ncommand = \"true\"\n{}",
         notifier(smtp.port, generators)
@@ -26,6 +29,10 @@ async fn an_offline_worker_causes_exactly_one_mail_across_a_restart_of_the_maste
     let gone = smtp.mail().await;
     assert_eq!(gone.header("Subject").as_deref(), Some("Buildbot Site worker w1 missing"));
 
+    let file = site.master_dir().join("state.sqlite");
+    let db = Db::open(file.to_str().expect("a path in UTF-8")).expect("the master's database");
+    all_sent(&db).await;
+    drop(db);
     for signal in ["KILL", "TERM"] {
         site.master().end(signal);
         site.start_master().await;
