@@ -61,7 +61,8 @@ type = "ProblemHassler"
         let worker = place.worker(&master, "w1").await;
         first_poll(&master).await;
         eventually("the bot joins", || {
-            bots.get("IRC").is_some_and(|bot| bot.channels().iter().any(|(_, trouble)| trouble.is_none()))
+            bots.get("IRC")
+                .is_some_and(|bot| bot.channels().iter().any(|(_, trouble)| trouble.is_none()))
         })
         .await;
         let mut farm = Farm { repository, master, worker, _place: place };

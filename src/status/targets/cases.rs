@@ -11,7 +11,7 @@ use crate::db::facts::{Fact, FactKind};
 use crate::db::listing::{self, BuildCase, Details};
 use crate::db::{Conn, DbError, buildsets, sourcestamps};
 use crate::flow::build_properties::{Early, early};
-use crate::model::{BuildsetId, Properties};
+use crate::model::{BuildsetId, Properties, WorkerId};
 use crate::reporters::formatters::LogChoice;
 use crate::reporters::generators::{Case, Generator};
 
@@ -92,7 +92,8 @@ fn add_first_properties(
     };
     add_early_properties(conn, set, std::slice::from_mut(build), config)?;
     let worker = build.entity["workerid"].as_i64().map(WorkerId);
-    if let Some(worker) = worker.map(|id| listing::worker_case(conn, id)).transpose()?.flatten() {
+    let workers = listing::worker_cases(conn, worker.as_slice())?;
+    if let Some(worker) = worker.and_then(|id| workers.get(&id)) {
         build.entity["properties"]["workername"] = json!([worker["name"], "Worker"]);
     }
     build.entity["properties"]["buildnumber"] = json!([build.entity["number"], "Build"]);

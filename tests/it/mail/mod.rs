@@ -5,7 +5,7 @@ mod faults;
 mod smtp;
 mod workers;
 
-pub use smtp::{SmtpServer, Taken};
+pub use smtp::SmtpServer;
 pub use workers::all_sent;
 
 use buildbot::db::outbox;
