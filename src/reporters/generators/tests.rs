@@ -92,7 +92,8 @@ fn each_generator_wants_its_facts() {
         (json!({ "type": "BuildRequestGenerator" }), "qc_____"),
         (json!({ "type": "BuildSetStatusGenerator" }), "____b__"),
         (json!({ "type": "BuildSetCombinedStatusGenerator", "message_formatter": {} }), "____b__"),
-        (json!({ "type": "WorkerMissingGenerator" }), "_____m_"),
+        (json!({ "type": "WorkerMissingGenerator" }), "_____mr"),
+        (json!({ "type": "WorkerMissingGenerator", "report_returned": false }), "_____m_"),
     ];
     for (written, expected) in table {
         let generator = generator(written.clone());

@@ -6,6 +6,8 @@
 //! Dies: safely at any time; what was being sent is sent again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use async_trait::async_trait;
@@ -22,6 +24,9 @@ use crate::config::checked::MasterConfig;
 use crate::config::diff::Diff;
 use crate::reporters::registry::Plan;
 use crate::reporters::{Reporter, ReporterConfig, Site};
+
+/// How long an orderly end waits for a message that is on its way.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Starts and stops the status targets that the configuration names.
 pub struct Targets;
@@ -63,11 +68,16 @@ fn start(supervisor: &Supervisor, config: &ReporterConfig, handles: &Handles) {
     let Plan::Messages(reporter) = &config.plan else { return };
     let name = child_name(&config.name);
     let (target, reporter, handles) = (config.name.clone(), reporter.clone(), handles.clone());
-    let spec = ChildSpec { over_budget: OverBudget::Park, ..ChildSpec::permanent(name.clone()) };
+    let spec = ChildSpec {
+        over_budget: OverBudget::Park,
+        stop_within: FAREWELL,
+        ..ChildSpec::permanent(name.clone())
+    };
     supervisor.start(spec, &Mailbox::new(name), move || TargetActor {
         target: target.clone(),
         reporter: reporter.clone(),
         handles: handles.clone(),
+        closing: Arc::default(),
     });
 }
 
@@ -75,6 +85,15 @@ struct TargetActor {
     target: String,
     reporter: Arc<dyn Reporter>,
     handles: Handles,
+    closing: Arc<Closing>,
+}
+
+/// Ends the courier after what is on its way.
+#[derive(Default)]
+pub(super) struct Closing {
+    pub now: AtomicBool,
+    /// Rung when messages were stored, and at the end.
+    pub letterbox: Notify,
 }
 
 crate::receives!(TargetActor:);
@@ -83,27 +102,32 @@ impl Actor for TargetActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let letterbox = Arc::new(Notify::new());
         let reader = Reader {
             target: self.target.clone(),
             reporter: self.reporter.clone(),
             // Listening begins before the stream is read, so that nothing falls in between.
             signs: self.handles.announcer.listen(),
             handles: self.handles.clone(),
-            letterbox: letterbox.clone(),
+            closing: self.closing.clone(),
         };
         let courier = Courier {
             target: self.target.clone(),
             reporter: self.reporter.clone(),
             handles: self.handles.clone(),
-            letterbox,
+            closing: self.closing.clone(),
         };
         ctx.spawn(reader.run().into_actor(self).map(|(), _, ctx| ctx.stop()));
-        ctx.spawn(courier.run().into_actor(self));
+        ctx.spawn(courier.run().into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-impl Child for TargetActor {}
+/// What is on its way is waited for, so that an orderly end does not send it twice.
+impl Child for TargetActor {
+    fn stop(&mut self, _: &mut Self::Context) {
+        self.closing.now.store(true, Ordering::Relaxed);
+        self.closing.letterbox.notify_one();
+    }
+}
 
 /// What messages say about this installation, as of now.
 pub(super) fn site(handles: &Handles) -> Site {

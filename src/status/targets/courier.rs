@@ -1,12 +1,12 @@
 //! Delivers what one target has stored.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::Notify;
 
-use super::actor::site;
+use super::actor::{Closing, site};
 use crate::actors::handles::Handles;
 use crate::db::DbError;
 use crate::db::outbox::{self, Message, Outcome};
@@ -26,13 +26,13 @@ pub(super) struct Courier {
     pub target: String,
     pub reporter: Arc<dyn Reporter>,
     pub handles: Handles,
-    pub letterbox: Arc<Notify>,
+    pub closing: Arc<Closing>,
 }
 
 impl Courier {
-    /// Delivers for ever.
+    /// Delivers until it is told to close.
     pub async fn run(self) {
-        loop {
+        while !self.is_closing() {
             let pause = match self.round().await {
                 Ok(pause) => pause,
                 Err(error) => {
@@ -40,7 +40,7 @@ impl Courier {
                     LOOK
                 }
             };
-            let _ = tokio::time::timeout(pause, self.letterbox.notified()).await;
+            let _ = tokio::time::timeout(pause, self.closing.letterbox.notified()).await;
         }
     }
 
@@ -53,12 +53,23 @@ impl Courier {
             if due.is_empty() {
                 return self.pause().await;
             }
-            let attempts = due.into_iter().map(|message| self.attempt(message));
+            if self.is_closing() {
+                return Ok(Duration::ZERO);
+            }
+            // None begins any more once the end has come.
+            let attempts = due
+                .into_iter()
+                .take_while(|_| !self.is_closing())
+                .map(|message| self.attempt(message));
             let mut attempts = futures_util::stream::iter(attempts).buffer_unordered(AT_ONCE);
             while let Some(noted) = attempts.next().await {
                 noted?;
             }
         }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.now.load(Ordering::Relaxed)
     }
 
     async fn attempt(&self, message: Message) -> Result<(), DbError> {

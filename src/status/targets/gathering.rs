@@ -54,7 +54,7 @@ impl Reader {
         };
         self.handles.db.write(store).await?;
         if some {
-            self.letterbox.notify_one();
+            self.closing.letterbox.notify_one();
         }
         Ok(Next::Again)
     }

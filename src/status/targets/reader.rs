@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::actor::site;
+use super::actor::{Closing, site};
 use super::cases;
 use super::gathering::Next;
 use crate::actors::announcer::Listener;
@@ -29,8 +28,7 @@ pub(super) struct Reader {
     pub reporter: Arc<dyn Reporter>,
     pub signs: Listener,
     pub handles: Handles,
-    /// Rung when messages were stored.
-    pub letterbox: Arc<Notify>,
+    pub closing: Arc<Closing>,
 }
 
 impl Reader {
@@ -68,7 +66,7 @@ impl Reader {
                     Ok(event) if adds_facts(&event) => return true,
                     // Mails about problems are put into the outbox by others.
                     Ok(event) if matches!(*event, Event::ProblemChanged { .. }) => {
-                        self.letterbox.notify_one();
+                        self.closing.letterbox.notify_one();
                     }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => return true,
@@ -98,7 +96,7 @@ impl Reader {
         };
         self.handles.db.write(store).await?;
         if some {
-            self.letterbox.notify_one();
+            self.closing.letterbox.notify_one();
         }
         Ok(true)
     }

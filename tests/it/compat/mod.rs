@@ -3,6 +3,7 @@
 mod encrypted;
 mod faults;
 mod history;
+mod mails;
 mod memory;
 mod pairs;
 mod peer;

@@ -25,6 +25,8 @@ pub struct Taken {
     pub from: String,
     /// Headers and body, lines ending in LF.
     pub text: String,
+    /// What a reader sees: `headers` by lower-case names, `kind`, `body`, `attachments`.
+    pub read: Value,
 }
 
 impl SmtpServer {

@@ -6,6 +6,8 @@ misbehaves: see the parser below. What it counts is per process.
 
 import argparse
 import asyncio
+import email
+import email.policy
 import json
 import ssl
 import sys
@@ -30,6 +32,18 @@ def tell(what):
     sys.stdout.flush()
 
 
+def read(content):
+    """What a reader sees, whatever the encoding."""
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    body = mail.get_body(("plain", "html"))
+    return {
+        "headers": {name.lower(): str(value) for name, value in mail.items()},
+        "kind": body.get_content_type(),
+        "body": body.get_content(),
+        "attachments": [part.get_filename() for part in mail.iter_attachments()],
+    }
+
+
 class Handler:
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address in options.refuse:
@@ -51,6 +65,7 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "tls": session.ssl is not None,
+            "read": read(envelope.content),
             "data": envelope.content.decode("utf-8", "surrogateescape"),
         })
         return "250 OK"

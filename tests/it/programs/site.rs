@@ -185,17 +185,28 @@ impl Site {
 
     /// Build `number` of builder `b`, once it has begun.
     pub async fn begun(&self, number: i64) -> Value {
-        self.build(number, "begin", |_| true).await
+        self.build("b", number, "begin", |_| true).await
     }
 
     /// Build `number` of builder `b`, once it is complete.
     pub async fn finished(&self, number: i64) -> Value {
-        self.build(number, "end", |build| build["complete"] == true).await
+        self.finished_of("b", number).await
     }
 
-    async fn build(&self, number: i64, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    /// Build `number` of any builder, once it is complete.
+    pub async fn finished_of(&self, builder: &str, number: i64) -> Value {
+        self.build(builder, number, "end", |build| build["complete"] == true).await
+    }
+
+    async fn build(
+        &self,
+        builder: &str,
+        number: i64,
+        what: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Value {
         eventually(&format!("build {number} to {what}"), || async {
-            let builds = self.get(&format!("builders/b/builds?number={number}")).await;
+            let builds = self.get(&format!("builders/{builder}/builds?number={number}")).await;
             let build = builds["builds"].as_array()?.first()?.clone();
             fits(&build).then_some(build)
         })

@@ -22,6 +22,6 @@ mod tests {
     #[tokio::test]
     async fn all_names_are_told() {
         let said = Stage::new().await.ask("alice", "#a", "commands").await;
-        assert!(said[0].starts_with("I know: commands, dance, destroy, force, "), "{said:?}");
+        assert!(said[0].starts_with("I know: ack, commands, dance, destroy, force, "), "{said:?}");
     }
 }
