@@ -11,6 +11,7 @@ use crate::actors::supervise::Supervisor;
 use crate::config::MasterConfig;
 use crate::config::checked::Listen;
 use crate::config::diff::Diff;
+use crate::status::irc::IrcBots;
 use crate::status::web::server::{self, BindError, Door};
 use crate::status::web::stage::site;
 
@@ -18,18 +19,18 @@ use crate::status::web::stage::site;
 ///
 /// # Errors
 /// When the configured port cannot be opened.
-pub fn watcher(config: &MasterConfig) -> Result<impl Watcher + use<>, BindError> {
+pub fn watcher(config: &MasterConfig, bots: IrcBots) -> Result<impl Watcher + use<>, BindError> {
     let mut porch = Porch::default();
     porch.open(wanted(config))?;
-    Ok(Front(RefCell::new(porch)))
+    Ok(Front(RefCell::new(porch), bots))
 }
 
-struct Front(RefCell<Porch>);
+struct Front(RefCell<Porch>, IrcBots);
 
 #[async_trait(?Send)]
 impl Watcher for Front {
     fn start(&self, supervisor: &Supervisor, handles: &Handles) {
-        start(&mut self.0.borrow_mut(), supervisor, handles);
+        start(&mut self.0.borrow_mut(), supervisor, handles, &self.1);
     }
 
     async fn reconfigure(
@@ -42,7 +43,7 @@ impl Watcher for Front {
         let new = handles.config.borrow().clone();
         if wanted(old) != wanted(&new) {
             supervisor.stop(server::NAME).await;
-            start(&mut self.0.borrow_mut(), supervisor, handles);
+            start(&mut self.0.borrow_mut(), supervisor, handles, &self.1);
         }
     }
 }
@@ -51,10 +52,10 @@ fn wanted(config: &MasterConfig) -> Option<&Listen> {
     config.www.as_ref().map(|www| &www.listen)
 }
 
-fn start(porch: &mut Porch, supervisor: &Supervisor, handles: &Handles) {
+fn start(porch: &mut Porch, supervisor: &Supervisor, handles: &Handles, bots: &IrcBots) {
     let config = handles.config.borrow().clone();
     match porch.open(wanted(&config)) {
-        Ok(Some(door)) => server::start(supervisor, door, site(handles.clone())),
+        Ok(Some(door)) => server::start(supervisor, door, site(handles.clone(), bots.clone())),
         Ok(None) => tracing::info!("no web server is configured"),
         Err(error) => tracing::error!("{error}; there is no web server until the next reconfig"),
     }

@@ -96,8 +96,8 @@ async fn prepare(base: &BaseDir) -> anyhow::Result<Setup> {
     let base = base.clone();
     let loading = tokio::task::spawn_blocking(move || load(base));
     let (base, config_file, config, db) = loading.await??;
-    let front = front::watcher(&config)?;
     let bots = IrcBots::default();
+    let front = front::watcher(&config, bots.clone())?;
     let problems = Problems::new(Arc::new(bots.clone()));
     let irc = IrcFront::new(bots);
     let status: Vec<Box<dyn Watcher>> =

@@ -49,6 +49,22 @@ pub trait Backstage: Send + Sync {
     /// Every lock, who holds it and who waits.
     fn locks(&self) -> Vec<LockStatus>;
     fn tree(&self) -> Vec<ChildStatus>;
+    /// Every chat bot and how it is doing.
+    fn bots(&self) -> Vec<BotNote>;
+}
+
+/// A chat bot as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BotNote {
+    pub name: String,
+    pub nick: String,
+    pub network: String,
+    pub connected_since: Option<Timestamp>,
+    /// Why it is not connected.
+    pub trouble: Option<String>,
+    pub next_try: Option<Timestamp>,
+    /// The channels it should be in, and why it is not.
+    pub channels: Vec<(String, Option<String>)>,
 }
 
 /// What tells, on a reading connection, why requests wait.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backstage::{
-    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
-    WorkerOrder,
+    Backstage, BotNote, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote,
+    Submitted, Wish, WorkerOrder,
 };
 use crate::actors::tree::ChildStatus;
 use crate::flow::locks::LockStatus;
@@ -84,6 +84,10 @@ impl Backstage for Spectator {
     }
 
     fn tree(&self) -> Vec<ChildStatus> {
+        Vec::new()
+    }
+
+    fn bots(&self) -> Vec<BotNote> {
         Vec::new()
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backstage::{
-    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
-    WorkerOrder,
+    Backstage, BotNote, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote,
+    Submitted, Wish, WorkerOrder,
 };
 use super::site::{Master, Site};
 use crate::actors::control::ControlError;
@@ -17,18 +17,32 @@ use crate::actors::tree::ChildStatus;
 use crate::actors::worker::RosterError;
 use crate::flow::locks::LockStatus;
 use crate::model::{BuildId, BuildRequestId, LogId, ProblemId, SchedulerId, WorkerId, WorkerInfo};
+use crate::status::irc::{IrcBots, IrcHandle};
 use crate::status::problem::commands::{self, Order, Wrong};
 
-/// The site of a running master.
-pub fn site(handles: Handles) -> Site {
+/// The site of a running master and its chat bots.
+pub fn site(handles: Handles, bots: IrcBots) -> Site {
     let master =
         Master { name: handles.master.name.clone(), started_at: handles.master.started_at };
     let (db, announcer) = (handles.db.clone(), handles.announcer.clone());
     let config = handles.config.clone();
-    Site::new(db, announcer, config, Arc::new(Stage(handles)), master)
+    Site::new(db, announcer, config, Arc::new(Stage(handles, bots)), master)
 }
 
-struct Stage(Handles);
+struct Stage(Handles, IrcBots);
+
+fn bot_note(bot: &IrcHandle) -> BotNote {
+    let status = bot.status();
+    BotNote {
+        name: bot.name().to_owned(),
+        nick: status.nick,
+        network: status.network,
+        connected_since: status.connected_since,
+        trouble: status.trouble,
+        next_try: status.next_try,
+        channels: bot.channels(),
+    }
+}
 
 impl From<ControlError> for Refusal {
     fn from(error: ControlError) -> Refusal {
@@ -178,6 +192,10 @@ impl Backstage for Stage {
 
     fn tree(&self) -> Vec<ChildStatus> {
         self.0.tree.snapshot()
+    }
+
+    fn bots(&self) -> Vec<BotNote> {
+        self.1.all().iter().map(bot_note).collect()
     }
 }
 

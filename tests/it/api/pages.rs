@@ -33,6 +33,8 @@ fn every_page_is_shown() {
             ("/locks", "step &lt;load&gt;"),
             ("/locks", "/builders/2/builds/7"),
             ("/locks", "request 3"),
+            ("/targets", "the server says: &lt;banned&gt;"),
+            ("/targets", "#dev"),
             ("/tree", "it &lt;broke&gt;"),
             ("/about", "host:/srv/master"),
             ("/static/site.css", ":root"),

@@ -12,8 +12,8 @@ use buildbot::model::{
 };
 use buildbot::status::problem::commands::Order;
 use buildbot::status::web::backstage::{
-    Backstage, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote, Submitted, Wish,
-    WorkerOrder,
+    Backstage, BotNote, Connection, Explain, Following, Refusal, SchedulerNote, SourceNote,
+    Submitted, Wish, WorkerOrder,
 };
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
@@ -149,6 +149,18 @@ impl Backstage for NotingStage {
             configured: true,
             holders: vec![claim(Some(7), None)],
             waiters: vec![claim(Some(8), Some("<load>")), claim(None, None)],
+        }]
+    }
+
+    fn bots(&self) -> Vec<BotNote> {
+        vec![BotNote {
+            name: "chat".into(),
+            nick: "bot".into(),
+            network: "irc.example.org".into(),
+            connected_since: None,
+            trouble: Some("the server says: <banned>".into()),
+            next_try: Some(1_795_330_600),
+            channels: vec![("#dev".into(), Some("not joined yet".into()))],
         }]
     }
 

@@ -48,12 +48,13 @@ fn stock_config(site: &Site, smtp: u16, turn: &str) -> String {
         "from buildbot.plugins import *\nF = lambda: reporters.MessageFormatter(template_type='plain')\n\
          util_F = reporters.MessageFormatter\n\
          c = BuildmasterConfig = {{'title': 'Site', 'buildbotNetUsageData': None,\n\
-         'buildbotURL': 'http://localhost:{www}/', 'protocols': {{}},\n\
+         'buildbotURL': 'http://localhost:{www}/', 'protocols': {{'pb': {{'port': 'tcp:{pb}:interface=127.0.0.1'}}}},\n\
          'www': {{'port': 'tcp:{www}:interface=127.0.0.1'}},\n\
          'workers': [worker.LocalWorker('w')],\n\
          'schedulers': [schedulers.ForceScheduler('force', ['good', 'bad', 'turn'])],\n\
          'builders': [], 'services': []}}\n",
-        www = site.www
+        www = site.www,
+        pb = site.port
     );
     for (name, command) in BUILDERS {
         let command = command.replace("TURN", turn);

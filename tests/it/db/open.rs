@@ -21,8 +21,9 @@ fn listing(path: &str) -> BTreeMap<String, Vec<String>> {
         pragma_index_info(i.name) x ORDER BY x.seqno)) || ') origin=' || i.origin";
     let tables = sql(
         path,
+        // SQLite's own table counts what our tables never give out twice.
         "SELECT name AS text FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'rs\\_%' \
-         ESCAPE '\\'",
+         ESCAPE '\\' AND name <> 'sqlite_sequence'",
     );
     let of = |table: String| {
         let lines = sql(

@@ -77,7 +77,12 @@ fn taken(line: &str) -> Taken {
     let to = mail["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut to: Vec<String> = to.map(str::to_owned).collect();
     to.sort();
-    Taken { to, from: text("from"), text: text("data").replace("\r\n", "\n") }
+    Taken {
+        to,
+        from: text("from"),
+        text: text("data").replace("\r\n", "\n"),
+        read: mail["read"].clone(),
+    }
 }
 
 impl Taken {

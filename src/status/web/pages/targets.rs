@@ -7,7 +7,9 @@ use super::actions;
 use super::{Page, PageError};
 use crate::db::outbox::{self, Line, Tally};
 use crate::db::{Conn, DbError};
+use crate::reporters::registry::Plan;
 use crate::status::targets;
+use crate::status::web::backstage::BotNote;
 use crate::status::web::guard;
 use crate::status::web::render::Frame;
 use crate::status::web::site::Site;
@@ -17,6 +19,7 @@ const SHOWN: i64 = 20;
 
 #[derive(Serialize)]
 struct Model {
+    bots: Vec<BotNote>,
     targets: Vec<Target>,
 }
 
@@ -33,13 +36,14 @@ struct Target {
 
 pub async fn page(request: HttpRequest, site: web::Data<Site>) -> Page {
     let config = site.config();
+    let sending = config.reporters.iter().filter(|target| matches!(target.plan, Plan::Messages(_)));
     let configured: Vec<(String, &'static str)> =
-        config.reporters.iter().map(|target| (target.name.clone(), target.class)).collect();
+        sending.map(|target| (target.name.clone(), target.class)).collect();
     let targets = site.db.read(move |conn| read(conn, &configured)).await?;
     let local = guard::may_control(&request).is_ok();
     Ok(Frame::new("targets", "Status targets", "targets")
         .local(local)
-        .render(&site, &Model { targets }))
+        .render(&site, &Model { bots: site.backstage.bots(), targets }))
 }
 
 /// Configured targets in their order, then others that have messages.
