@@ -115,12 +115,12 @@ impl Lookup {
 }
 
 impl Addresses {
-    /// The addresses, each once: one person may be found under several names.
-    pub fn distinct(&self) -> Vec<&str> {
-        let mut distinct: Vec<&str> = Vec::new();
-        for (_, found) in &self.found {
-            if !distinct.iter().any(|known| address::same(known, found)) {
-                distinct.push(found);
+    /// Each address once, with the first who has it: one person may be found under several names.
+    pub fn distinct(&self) -> Vec<(&Person, &str)> {
+        let mut distinct: Vec<(&Person, &str)> = Vec::new();
+        for (person, found) in &self.found {
+            if !distinct.iter().any(|(_, known)| address::same(known, found)) {
+                distinct.push((person, found));
             }
         }
         distinct

@@ -8,6 +8,7 @@ use super::letter::Letter;
 use super::options::MailNotifier;
 use crate::db::{Conn, DbError, blame};
 use crate::flow::interested::{BuildFacts, Interested};
+use crate::model::address::same;
 use crate::model::{BuildId, Person};
 
 /// The recipients of a mail.
@@ -50,9 +51,8 @@ impl MailNotifier {
         let mut to = Vec::new();
         if self.send_to_interested_users || letter.personal {
             let people = self.people(letter, office).await;
-            for address in self.lookup.addresses(&people).await.distinct() {
-                to.extend(address.parse::<Mailbox>().ok());
-            }
+            let addresses = self.lookup.addresses(&people).await;
+            to.extend(addresses.distinct().into_iter().filter_map(|(who, at)| mailbox(who, at)));
         }
         to.sort_by_key(Mailbox::to_string);
         if letter.personal {
@@ -77,6 +77,12 @@ impl MailNotifier {
             letter.users.iter().map(Person::called).collect()
         })
     }
+}
+
+/// The address, with the name that the change has beside it.
+fn mailbox(person: &Person, address: &str) -> Option<Mailbox> {
+    let named = person.who.parse::<Mailbox>().ok();
+    named.filter(|named| same(named.email.as_ref(), address)).or_else(|| address.parse().ok())
 }
 
 /// The people of the builds by what the tables say of them, and whoever else is named.

@@ -159,7 +159,7 @@ fn seen(mail: &Value) -> String {
         header("x-builder"),
         header("subject"),
         attached,
-        url.replace_all(body, "URL")
+        url.replace_all(body, "URL").replace("\r\n", "\n").trim_end()
     )
 }
 
