@@ -6,6 +6,7 @@ mod controls;
 mod live;
 mod pages;
 mod problems;
+mod targets;
 mod reads;
 mod stage;
 

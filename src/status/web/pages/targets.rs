@@ -27,7 +27,7 @@ struct Model {
 struct Target {
     name: String,
     /// `None` for one that is no longer configured.
-    class: Option<&'static str>,
+    kind: Option<&'static str>,
     queued: i64,
     failed: i64,
     last_sent: Option<i64>,
@@ -50,10 +50,10 @@ pub async fn page(request: HttpRequest, site: web::Data<Site>) -> Page {
 fn read(conn: &mut Conn, configured: &[(String, &'static str)]) -> Result<Vec<Target>, DbError> {
     let mut tallies = outbox::tallies(conn)?;
     let mut messages = outbox::recent_of_each(conn, SHOWN)?;
-    let mut target = |name: String, class, tally: Tally| Target {
+    let mut target = |name: String, kind, tally: Tally| Target {
         messages: messages.remove(&name).unwrap_or_default(),
         name,
-        class,
+        kind,
         queued: tally.queued,
         failed: tally.failed,
         last_sent: tally.last_sent,
