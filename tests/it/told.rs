@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use buildbot::db::{Conn, outbox, users};
 use buildbot::model::Results;
 use buildbot::status::irc::{IrcBots, IrcFront};
 use buildbot::status::problem::Problems;
@@ -132,5 +133,30 @@ fn whoever_is_away_is_told_by_mail_in_one_thread() {
         assert_eq!(good.header("References"), Some(thread));
         farm.stop().await;
         assert_eq!(smtp.rest().await.len(), 0, "one mail at the beginning, one at the end");
+    });
+}
+
+#[test]
+fn a_code_by_mail_proves_who_somebody_is() {
+    run(async {
+        let (irc, mut smtp) = (Server::start().await, SmtpServer::start(&[]).await);
+        let farm = Farm::start(&irc, &smtp).await;
+        let warner = |conn: &mut Conn| {
+            let uid = users::find_or_create(conn, "warner", "git", "W <w@work.example.org>")?;
+            users::set_attribute(conn, uid, "email", "warner@example.org")
+        };
+        farm.master.handles.db.write(warner).await.expect("a user");
+        let mut brian = Person::enter(&irc, "bw", "#dev").await;
+        brian.sees_the_bot().await;
+        brian.asks("i am user warner", "mailed a code").await;
+        let mail = smtp.mail().await;
+        assert_eq!(mail.to, ["warner@example.org"]);
+        let (_, rest) = mail.text.split_once("i have code ").expect("a code");
+        let code = rest.lines().next().unwrap_or_default().trim();
+        brian.say("bot", &format!("i have code {code}")).await;
+        brian.hears("you are warner now").await;
+        let stored = farm.master.read(|conn| outbox::tallies(conn)).await;
+        assert!(stored.is_empty(), "a code is stored nowhere: {stored:?}");
+        farm.stop().await;
     });
 }

@@ -1,6 +1,7 @@
 //! A master that is killed between the queueing of a mail and its sending, a hundred times.
 
 use std::collections::HashMap;
+use std::process::Command;
 use std::time::Duration;
 
 use buildbot::db::facts::{self, FactKind};
@@ -63,4 +64,35 @@ async fn no_mail_is_lost_when_the_master_is_killed() {
     assert_eq!(copies.len(), usize::try_from(ROUNDS).unwrap(), "each mail arrives");
     // One that was killed before it could note the server's last word is sent again; once.
     assert!(copies.values().all(|copies| *copies <= 2), "{copies:?}");
+}
+
+#[tokio::test]
+async fn mail_goes_through_tls_to_a_server_that_is_trusted() {
+    for (tls, option) in [("smtps", "useSmtps = true"), ("starttls", "useTls = true")] {
+        let place = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let file = |name: &str, text: String| {
+            let path = place.path().join(name).to_str().unwrap().to_owned();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let cert = file("cert.pem", made.cert.pem());
+        let key = file("key.pem", made.signing_key.serialize_pem());
+        let arguments =
+            ["--tls", tls, "--certificate", &cert, "--key", &key, "--login", "bot:sesame"];
+        let mut smtp = SmtpServer::start(&arguments).await;
+        let more = format!(
+            "mode = \"all\"\nextraRecipients = [\"all@example.org\"]\n{option}\n\
+             smtpUser = \"bot\"\nsmtpPassword = \"sesame\""
+        );
+        let mut site = Site::new(&format!("{STEP}\n{}", notifier(smtp.port, &more)));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_buildbot"));
+        command.args(["start", "--nodaemon"]).arg(site.master_dir());
+        site.start_instead(command.env("SSL_CERT_FILE", &cert)).await;
+        site.start_worker("w1", "sesame").await;
+        site.until_connected("w1").await;
+        site.call("forceschedulers/force", "force", json!({ "builderid": "1" })).await;
+        let mail = smtp.mail().await;
+        assert_eq!(mail.to, ["all@example.org"], "{tls}");
+    }
 }
