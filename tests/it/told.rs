@@ -155,7 +155,7 @@ fn a_code_by_mail_proves_who_somebody_is() {
         let code = rest.lines().next().unwrap_or_default().trim();
         brian.say("bot", &format!("i have code {code}")).await;
         brian.hears("you are warner now").await;
-        let stored = farm.master.read(|conn| outbox::tallies(conn)).await;
+        let stored = farm.master.read(outbox::tallies).await;
         assert!(stored.is_empty(), "a code is stored nowhere: {stored:?}");
         farm.stop().await;
     });
