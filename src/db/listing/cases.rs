@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::sql::Sql;
 use super::{
@@ -13,7 +13,7 @@ use super::{
     WorkerRow, all, attach_builders, attach_workers, build_properties, buildset_properties,
     in_list, newest, one, stamps_of_buildsets,
 };
-use crate::db::{changes, logs};
+use crate::db::{blame, logs};
 use crate::model::{BuildId, BuildRequestId, BuildsetId, LogId, Results, Timestamp, WorkerId};
 
 /// Builds of one buildset that are told at most.
@@ -55,7 +55,8 @@ pub struct BuildCase {
     /// The number of the builder's first bad build (FAILURE, EXCEPTION) since its last good one
     /// (SUCCESS, WARNINGS) before this, up to and including this; `None` when all is well.
     pub trouble_since: Option<i64>,
-    /// Who is responsible for it: authors of its changes and owners, sorted, as they were written.
+    /// Who is responsible for it: authors of its changes and patches, and owners; sorted, as they
+    /// were written.
     pub users: Vec<String>,
 }
 
@@ -212,6 +213,7 @@ fn build_cases(
     let builders = builders(conn, rows.iter().map(|row| row.builderid).chain(parent_builders))?;
     let mut properties = build_properties(conn, &ids)?;
     let earlier = earlier(conn, &ids)?;
+    let mut blame = blame::of_builds(conn, &ids.iter().copied().map(BuildId).collect::<Vec<_>>())?;
     let mut steps = steps(conn, &ids, details)?;
     let mut cases = Vec::with_capacity(rows.len());
     for row in rows {
@@ -222,7 +224,10 @@ fn build_cases(
         let earlier = earlier.get(&row.buildid);
         let previous = earlier.and_then(|earlier| earlier.results);
         let properties = properties.remove(&row.buildid).unwrap_or_default();
-        let users = responsible(conn, BuildId(row.buildid), &properties)?;
+        let blame = blame.remove(&BuildId(row.buildid)).unwrap_or_default();
+        let mut users: Vec<String> = blame.people.into_iter().map(|person| person.who).collect();
+        users.sort();
+        users.dedup();
         let mut entity = serde_json::to_value(&row).unwrap_or_default();
         if let Some(entity) = entity.as_object_mut() {
             entity.remove("rs_expected_s");
@@ -246,28 +251,6 @@ fn build_cases(
         });
     }
     Ok(cases)
-}
-
-/// Authors of the build's changes, and whoever its properties `owner` and `owners` name.
-fn responsible(
-    conn: &mut Conn,
-    build: BuildId,
-    properties: &Map<String, Value>,
-) -> Result<Vec<String>, DbError> {
-    let changes = changes::for_build(conn, build)?;
-    let mut users: Vec<String> = changes.into_iter().map(|change| change.author).collect();
-    for name in ["owner", "owners"] {
-        match properties.get(name).map(|property| &property[0]) {
-            Some(Value::String(owner)) => users.push(owner.clone()),
-            Some(Value::Array(owners)) => {
-                users.extend(owners.iter().filter_map(Value::as_str).map(str::to_owned));
-            }
-            _ => {}
-        }
-    }
-    users.sort();
-    users.dedup();
-    Ok(users)
 }
 
 fn by_id<T: Listed>(

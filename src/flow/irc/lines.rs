@@ -27,10 +27,9 @@ pub fn cut(text: &str, room: usize) -> Vec<String> {
             lines.push(rest[..at].trim_end().to_owned());
             rest = rest[at..].trim_start();
         }
-        if !rest.is_empty() {
-            lines.push(rest.to_owned());
-        }
+        lines.push(rest.to_owned());
     }
+    lines.retain(|line| !line.is_empty());
     if lines.len() > MOST {
         let left = lines.len() - (MOST - 1);
         lines.truncate(MOST - 1);
@@ -51,6 +50,7 @@ mod tests {
         assert_eq!(cut("äöü", 3), ["ä", "ö", "ü"]);
         assert_eq!(cut("a\n\nb\r\nQUIT :x\0", 50), ["a", "b", "QUIT :x"]);
         assert_eq!(cut("", 50), [""; 0]);
+        assert_eq!(cut("\u{b} abc", 3), ["abc"], "blanks alone are no line");
     }
 
     #[test]
