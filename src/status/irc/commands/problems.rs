@@ -78,13 +78,14 @@ mod tests {
     use crate::model::{BuilderId, Results, now};
     use crate::status::irc::fixture::Stage;
 
-    /// The builder `runtests` has a problem.
+    /// The builder `runtests` has a problem, for ten days and an hour.
     pub async fn trouble(stage: &Stage) {
         let good = stage.built("runtests", Results::Success).await;
         let bad = stage.built("runtests", Results::Failure).await;
+        let begin = now() - 10 * 86_400 - 3_600;
         let open = stage
             .db
-            .write(move |conn| problems::open(conn, BuilderId(1), good.0, bad.0, bad, now()));
+            .write(move |conn| problems::open(conn, BuilderId(1), good.0, bad.0, bad, begin));
         open.await.unwrap();
     }
 
@@ -93,7 +94,7 @@ mod tests {
         let stage = Stage::new().await;
         stage.says("alice", "#a", "problems", &["no builder is in trouble"]).await;
         trouble(&stage).await;
-        let line = "problem 1: runtests is broken since build #2 (0 seconds, last #2: state)";
+        let line = "problem 1: runtests is broken since build #2 (10 days, last #2: state)";
         stage.says("alice", "#a", "problems", &[line]).await;
         stage
             .says("alice", "#a", "ack 1 looking at it", &["thank you, alice: nobody else is asked"])
