@@ -7,6 +7,7 @@ pub mod model;
 pub mod config;
 pub mod events;
 pub mod http;
+pub mod process_group;
 pub mod flow;
 pub mod steps;
 pub mod change_sources;

@@ -231,14 +231,14 @@ impl House {
         new: &MasterConfig,
     ) -> Result<String, DbError> {
         let ids = self.store(new).await?;
-        for name in names_to_stop(&diff.change_sources, |source| source.name()) {
+        for name in diff.change_sources.ending(|source| source.name()) {
             self.sources.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.schedulers, |scheduler| scheduler.options.name.as_str()) {
+        for name in diff.schedulers.ending(|scheduler| scheduler.options.name.as_str()) {
             self.tries.close(&self.supervisor, &name).await;
             self.schedulers.stop(&self.supervisor, &name).await;
         }
-        for name in names_to_stop(&diff.services, |service| service.name.as_str()) {
+        for name in diff.services.ending(|service| service.name.as_str()) {
             self.supervisor.stop(&service::child_name(&name)).await;
         }
         self.release(&diff.schedulers.stop).await?;
@@ -248,13 +248,13 @@ impl House {
         self.roster.configure(roster_config(new));
         self.surroundings.log_intake.configure(new.logs.clone());
         self.source_wiring.intake.configure(new.intake.clone());
-        for scheduler in diff.schedulers.start.iter().chain(&diff.schedulers.change) {
+        for scheduler in diff.schedulers.beginning() {
             self.start_scheduler(scheduler, false);
         }
-        for service in diff.services.start.iter().chain(&diff.services.change) {
+        for service in diff.services.beginning() {
             service::start(&self.supervisor, service, &self.surroundings);
         }
-        for source in diff.change_sources.start.iter().chain(&diff.change_sources.change) {
+        for source in diff.change_sources.beginning() {
             self.start_source(source);
         }
         self.open_user_managers(new);
@@ -271,7 +271,7 @@ impl House {
     }
 
     async fn change_builders(&mut self, diff: &Diff, ids: &HashMap<String, BuilderId>) {
-        for name in names_to_stop(&diff.builders, |builder| builder.name.as_str()) {
+        for name in diff.builders.ending(|builder| builder.name.as_str()) {
             self.supervisor.stop(&builder::child_name(&name)).await;
         }
         for name in &diff.builders.stop {
@@ -280,7 +280,7 @@ impl House {
         }
         let builders = &self.builders;
         self.builds.retain(|name, builds| builders.contains_key(name) || !builds.is_empty());
-        for builder in diff.builders.start.iter().chain(&diff.builders.change) {
+        for builder in diff.builders.beginning() {
             self.start_builder(builder, ids);
         }
         self.publish_builders();
@@ -381,12 +381,6 @@ fn roster_config(config: &MasterConfig) -> RosterConfig {
         client_ports: config.client_ports(),
         builders: dirs.collect(),
     }
-}
-
-/// What is gone and what is started anew under another configuration.
-fn names_to_stop<T>(delta: &Delta<T>, name: impl Fn(&T) -> &str) -> Vec<String> {
-    let changed = delta.change.iter().map(|item| name(item).to_owned());
-    delta.stop.iter().cloned().chain(changed).collect()
 }
 
 /// `builders: 1 new, 2 changed; schedulers: 1 removed`

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::Trouble;
 use crate::flow::branches::masked;
+use crate::process_group::Group;
 
 /// The most that one call may answer.
 const MOST: usize = 128 << 20;
@@ -212,23 +211,6 @@ fn said(stderr: &[u8]) -> String {
     }
     telling.truncate(5);
     telling.join("; ")
-}
-
-/// The process group of a running program; killed on drop unless it ended by itself.
-pub struct Group(pub Option<u32>);
-
-impl Group {
-    fn let_go(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0.take().and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
 }
 
 #[cfg(test)]

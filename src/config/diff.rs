@@ -48,6 +48,18 @@ impl<T> Delta<T> {
     pub fn is_empty(&self) -> bool {
         self.start.is_empty() && self.change.is_empty() && self.stop.is_empty()
     }
+
+    /// Names of those that end: what is gone, and what is started anew under another
+    /// configuration.
+    pub fn ending(&self, name: impl Fn(&T) -> &str) -> Vec<String> {
+        let changed = self.change.iter().map(|item| name(item).to_owned());
+        self.stop.iter().cloned().chain(changed).collect()
+    }
+
+    /// Those that begin: what is new, and what changed.
+    pub fn beginning(&self) -> impl Iterator<Item = &T> {
+        self.start.iter().chain(&self.change)
+    }
 }
 
 impl Diff {

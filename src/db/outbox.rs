@@ -69,7 +69,8 @@ pub enum Outcome {
 }
 
 /// A message as a page shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Queryable, Selectable)]
+#[diesel(table_name = rs_outbox)]
 pub struct Line {
     pub id: i64,
     pub about: String,
@@ -229,40 +230,10 @@ fn short(error: &str) -> String {
     error.chars().take(ERROR).collect()
 }
 
-type Row = (i64, String, String, i64, i64, i64, Option<String>, Option<i64>);
-
-const COLUMNS: (
-    rs_outbox::id,
-    rs_outbox::about,
-    rs_outbox::state,
-    rs_outbox::created_at,
-    rs_outbox::due_at,
-    rs_outbox::attempts,
-    rs_outbox::error,
-    rs_outbox::closed_at,
-) = (
-    rs_outbox::id,
-    rs_outbox::about,
-    rs_outbox::state,
-    rs_outbox::created_at,
-    rs_outbox::due_at,
-    rs_outbox::attempts,
-    rs_outbox::error,
-    rs_outbox::closed_at,
-);
-
-impl From<Row> for Line {
-    fn from(row: Row) -> Line {
-        let (id, about, state, created_at, due_at, attempts, error, closed_at) = row;
-        Line { id, about, state, created_at, due_at, attempts, error, closed_at }
-    }
-}
-
 /// Up to `limit` messages of a target, newest first.
 pub fn recent(conn: &mut Conn, target: &str, limit: i64) -> Result<Vec<Line>, DbError> {
     let newest = rs_outbox::table.filter(rs_outbox::target.eq(target)).order(rs_outbox::id.desc());
-    let rows = newest.limit(limit).select(COLUMNS).load::<Row>(conn)?;
-    Ok(rows.into_iter().map(Line::from).collect())
+    Ok(newest.limit(limit).select(Line::as_select()).load(conn)?)
 }
 
 /// A line of [`recent_of_each`].
@@ -286,8 +257,8 @@ pub fn recent_of_each(conn: &mut Conn, limit: i64) -> Result<HashMap<String, Vec
     let mut lines: HashMap<i64, Line> = HashMap::new();
     for batch in ids.chunks(BATCH) {
         let found = rs_outbox::table.filter(rs_outbox::id.eq_any(batch.iter().copied()));
-        let rows = found.select(COLUMNS).load::<Row>(conn)?;
-        lines.extend(rows.into_iter().map(Line::from).map(|line| (line.id, line)));
+        let found = found.select(Line::as_select()).load(conn)?;
+        lines.extend(found.into_iter().map(|line| (line.id, line)));
     }
     let mut of_each: HashMap<String, Vec<Line>> = HashMap::new();
     for Numbered { target, id } in newest {

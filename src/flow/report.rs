@@ -143,6 +143,11 @@ pub fn summary(results: Option<Results>, state: &str) -> String {
     }
 }
 
+/// A subject or a header is one line, whatever a branch or a builder is called.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What was built, one line per source stamp (entities of the REST interface).
 pub fn sources(stamps: &[Value]) -> String {
     stamps.iter().map(source).collect()

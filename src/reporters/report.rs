@@ -87,8 +87,6 @@ pub struct Report {
     pub logs: Vec<Value>,
     /// The name of the worker it is about.
     pub worker: Option<String>,
-    /// What a formatter adds for one kind of reporter.
-    pub extra_info: Option<Value>,
 }
 
 /// Several reports of one fact as one, as stock's reporters do: bodies one after another, the
@@ -106,7 +104,6 @@ pub fn merged(reports: Vec<Report>) -> Option<Report> {
         all.results = all.results.or(report.results);
         all.buildset = all.buildset.or(report.buildset);
         all.worker = all.worker.or(report.worker);
-        all.extra_info = all.extra_info.or(report.extra_info);
         let new = report.builds.into_iter().filter(|build| !all.builds.contains(build));
         let new: Vec<_> = new.collect();
         all.builds.extend(new);

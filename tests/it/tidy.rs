@@ -24,6 +24,7 @@ const RULES: &[Rule] = &[
     },
     Rule { module: "events", ours: &["model"], never: &["actix", "actix_web", "diesel"] },
     Rule { module: "http", ours: &[], never: &["actix", "actix_web", "diesel"] },
+    Rule { module: "process_group", ours: &[], never: &["actix", "actix_web", "diesel"] },
     Rule { module: "db", ours: &["model"], never: &["actix", "actix_web"] },
     Rule {
         module: "steps",
@@ -51,6 +52,7 @@ const RULES: &[Rule] = &[
         ours: &[
             "model",
             "http",
+            "process_group",
             "flow",
             "config::raw",
             "config::fields",
@@ -66,6 +68,7 @@ const RULES: &[Rule] = &[
             "flow",
             "db",
             "http",
+            "process_group",
             "config::raw",
             "config::fields",
             "config::problems",
@@ -105,6 +108,7 @@ const ALL: &[&str] = &[
     "flow",
     "events",
     "http",
+    "process_group",
     "db",
     "reporters",
     "steps",

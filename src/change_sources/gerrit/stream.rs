@@ -16,7 +16,7 @@ use super::event::Event;
 use super::event_log::EventLog;
 use super::ledger::{HASHES, LAST, Ledger};
 use super::options::GerritOptions;
-use crate::change_sources::process::{ASK, Call, Group, Program};
+use crate::change_sources::process::{ASK, Call, Program};
 use crate::change_sources::registry::Draft;
 use crate::change_sources::web::Server;
 use crate::change_sources::{Desk, Found, Source, Trouble};
@@ -24,6 +24,7 @@ use crate::config::fields::Fields;
 use crate::config::raw::RawValue;
 use crate::config::values::{login, non_empty, web_address};
 use crate::model::now;
+use crate::process_group::Group;
 
 const PORT: usize = 29_418;
 /// Stock's interval of the signs of life, and how many may be missed.

@@ -15,7 +15,7 @@ use crate::config::fields::FromRaw;
 use crate::config::raw::{Raw, RawValue};
 use crate::db::listing::{BuildCase, BuildsetCase, Details};
 use crate::flow::interpolate::{self, RenderContext, Renderable};
-use crate::flow::report::Modes;
+use crate::flow::report::{Modes, one_line};
 use crate::model::{Properties, SourceStamp};
 
 /// A configured formatter.
@@ -207,11 +207,6 @@ impl Formatter {
         let subject = one_line(&subject.render(&context)?);
         Ok(Formatted { body: Some(Body { kind: *kind, value }), subject: Some(subject) })
     }
-}
-
-/// A subject never has more than one line, whatever a branch is called.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn rendered(

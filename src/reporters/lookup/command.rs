@@ -3,14 +3,13 @@
 use std::process::Stdio;
 
 use async_trait::async_trait;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command as Process;
 
 use super::{EmailLookup, LookupError};
 use crate::config::fields::Fields;
 use crate::model::Person;
+use crate::process_group::Group;
 
 /// The most that is read of what the program prints.
 const MOST: u64 = 16 << 10;
@@ -80,21 +79,4 @@ async fn hear(from: Option<impl AsyncRead + Unpin>) -> String {
         let _ = tokio::io::copy(&mut limited.into_inner(), &mut tokio::io::sink()).await;
     }
     String::from_utf8_lossy(&kept).into_owned()
-}
-
-/// The process group of a running program; killed on drop unless it ended by itself.
-struct Group(Option<u32>);
-
-impl Group {
-    fn let_go(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0.take().and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
 }

@@ -17,6 +17,7 @@ use super::text_of;
 use crate::db::listing::BuildCase;
 use crate::db::outbox::{Message, NewMessage};
 use crate::flow::interpolate::{RenderContext, Renderable};
+use crate::flow::report::one_line;
 use crate::model::{Properties, Timestamp};
 use crate::reporters::formatters::{properties_of, sources_of};
 
@@ -145,11 +146,6 @@ impl Letter {
         let id = Some(self.message_id(message, site));
         Letter { only: Some(address.to_owned()), id, ..self.clone() }
     }
-}
-
-/// A header is one line, whatever a branch or a builder is called.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Mails about builds that fail in a row, and about the first good one after them, belong together.

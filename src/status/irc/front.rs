@@ -50,14 +50,13 @@ impl Watcher for IrcFront {
         diff: &Diff,
         _: &MasterConfig,
     ) {
-        let changed = diff.reporters.change.iter().map(|reporter| &reporter.name);
-        for name in diff.reporters.stop.iter().chain(changed) {
-            if self.bots.get(name).is_some() {
-                supervisor.stop(&bot::child_name(name)).await;
-                self.bots.remove(name);
+        for name in diff.reporters.ending(|reporter| &reporter.name) {
+            if self.bots.get(&name).is_some() {
+                supervisor.stop(&bot::child_name(&name)).await;
+                self.bots.remove(&name);
             }
         }
-        for reporter in diff.reporters.start.iter().chain(&diff.reporters.change) {
+        for reporter in diff.reporters.beginning() {
             self.begin(supervisor, reporter, handles);
         }
     }

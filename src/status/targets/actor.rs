@@ -48,11 +48,10 @@ impl Watcher for Targets {
         diff: &Diff,
         _: &MasterConfig,
     ) {
-        let changed = diff.reporters.change.iter().map(|reporter| &reporter.name);
-        for name in diff.reporters.stop.iter().chain(changed) {
-            supervisor.stop(&child_name(name)).await;
+        for name in diff.reporters.ending(|reporter| &reporter.name) {
+            supervisor.stop(&child_name(&name)).await;
         }
-        for reporter in diff.reporters.start.iter().chain(&diff.reporters.change) {
+        for reporter in diff.reporters.beginning() {
             start(supervisor, reporter, handles);
         }
     }

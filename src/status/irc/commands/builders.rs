@@ -20,6 +20,43 @@ pub(super) struct Builder {
     pub online: bool,
 }
 
+/// Which builders a question is about: one, all, or those with a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Also those that were once.
+    pub every: bool,
+    pub one: Option<BuilderId>,
+}
+
+impl Wanted {
+    /// Reads `[BUILDER|all]`; `command` is for the complaint.
+    ///
+    /// # Errors
+    /// When there is no such builder, or more is written.
+    pub async fn read(ask: &Ask, command: &str) -> Result<Wanted, Complaint> {
+        let words = ask.words()?;
+        let (every, one) = match words.as_slice() {
+            [] => (false, None),
+            [word] if word == "all" => (true, None),
+            [word] => (true, Some(named(ask, word).await?.id)),
+            _ => return Err(Complaint::usage(format!("try '{command} [BUILDER|all]'"))),
+        };
+        Ok(Wanted { every, one })
+    }
+
+    pub fn takes(&self, builder: &Builder) -> bool {
+        self.one.map_or(self.every || builder.online, |id| builder.id == id)
+    }
+}
+
+/// Says a line for each builder.
+pub(super) async fn say(ask: &Ask, lines: &[String]) -> Result<(), Complaint> {
+    match lines.is_empty() {
+        true => ask.say("no builder has a worker at the moment").await,
+        false => ask.say(lines.join("\n")).await,
+    }
+}
+
 /// Every configured builder, by name; `all` also those that were once.
 pub(super) fn list(conn: &mut Conn, all: bool) -> Result<Vec<Builder>, DbError> {
     let scope = if all { listing::Scope::all() } else { configured_builders() };

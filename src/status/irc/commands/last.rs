@@ -14,37 +14,25 @@ pub const COMMAND: Command = Command {
 };
 
 async fn run(ask: Ask) -> Result<(), Complaint> {
-    let words = ask.words()?;
-    let (every, wanted) = match words.as_slice() {
-        [] => (false, None),
-        [word] if word == "all" => (true, None),
-        [word] => (true, Some(builders::named(&ask, word).await?.id)),
-        _ => return Err(Complaint::usage("try 'last [BUILDER|all]'")),
-    };
+    let wanted = builders::Wanted::read(&ask, "last").await?;
     let (found, last) = ask
         .bot
         .db
         .read(move |conn| {
-            let scope = wanted.map_or_else(last_per_builder, |id| last_of(id.0));
-            Ok((builders::list(conn, every)?, all::<BuildLine>(conn, &scope)?))
+            let scope = wanted.one.map_or_else(last_per_builder, |id| last_of(id.0));
+            Ok((builders::list(conn, wanted.every)?, all::<BuildLine>(conn, &scope)?))
         })
         .await?;
     let last: HashMap<i64, BuildLine> =
         last.into_iter().map(|line| (line.builderid, line)).collect();
-    let shown = found.iter().filter(|builder| match wanted {
-        Some(id) => builder.id == id,
-        None => every || builder.online,
-    });
+    let shown = found.iter().filter(|builder| wanted.takes(builder));
     let lines: Vec<String> = shown
         .map(|builder| {
             let told = last.get(&builder.id.0).map(|last| status::ended(&ask, last));
             format!("{}: {}", builder.name, told.unwrap_or_else(|| "no build yet".to_owned()))
         })
         .collect();
-    match lines.is_empty() {
-        true => ask.say("no builder has a worker at the moment").await,
-        false => ask.say(lines.join("\n")).await,
-    }
+    builders::say(&ask, &lines).await
 }
 
 #[cfg(test)]

@@ -17,19 +17,13 @@ pub const COMMAND: Command = Command {
 };
 
 async fn run(ask: Ask) -> Result<(), Complaint> {
-    let words = ask.words()?;
-    let (every, wanted) = match words.as_slice() {
-        [] => (false, None),
-        [word] if word == "all" => (true, None),
-        [word] => (true, Some(builders::named(&ask, word).await?.id)),
-        _ => return Err(Complaint::usage("try 'status [BUILDER|all]'")),
-    };
+    let wanted = builders::Wanted::read(&ask, "status").await?;
     let (found, busy, last) = ask
         .bot
         .db
         .read(move |conn| {
-            let found = builders::list(conn, every)?;
-            let (busy, last) = match wanted {
+            let found = builders::list(conn, wanted.every)?;
+            let (busy, last) = match wanted.one {
                 Some(id) => (running_of(id.0), last_of(id.0)),
                 None => (running(), last_per_builder()),
             };
@@ -38,10 +32,7 @@ async fn run(ask: Ask) -> Result<(), Complaint> {
         .await?;
     let last: HashMap<i64, BuildLine> =
         last.into_iter().map(|line| (line.builderid, line)).collect();
-    let shown = found.iter().filter(|builder| match wanted {
-        Some(id) => builder.id == id,
-        None => every || builder.online,
-    });
+    let shown = found.iter().filter(|builder| wanted.takes(builder));
     let lines: Vec<String> = shown
         .map(|builder| {
             let busy: Vec<&(BuildLine, String)> =
@@ -49,10 +40,7 @@ async fn run(ask: Ask) -> Result<(), Complaint> {
             line(&ask, builder, &busy, last.get(&builder.id.0))
         })
         .collect();
-    match lines.is_empty() {
-        true => ask.say("no builder has a worker at the moment").await,
-        false => ask.say(lines.join("\n")).await,
-    }
+    builders::say(&ask, &lines).await
 }
 
 /// Running builds, each with what its present step does.
